@@ -1,0 +1,3 @@
+//! Backup repository: job folders, crash-safe append sessions, recovery, verify, rescan and retention over .VAB files.
+
+#![forbid(unsafe_code)]

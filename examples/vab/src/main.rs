@@ -1,0 +1,3 @@
+//! The `vab` command.
+
+fn main() {}
