@@ -1,3 +1,7 @@
-//! Backup repository: job folders, crash-safe append sessions, recovery, verify, rescan and retention over .VAB files.
+//! Backup repository: job folders, crash-safe append sessions, recovery, verify, rescan and
+//! retention over .VAB files.
 
 #![forbid(unsafe_code)]
+
+pub mod names;
+pub mod storage;
