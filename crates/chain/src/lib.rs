@@ -8,11 +8,15 @@
 mod ids;
 mod lsn;
 mod point;
+mod rollover;
 mod set;
 mod time;
 
 pub use ids::{BackupSetId, DatabaseId, FamilyId, ForkId, PointId};
 pub use lsn::{Lsn, ParseLsnError};
 pub use point::RestorePoint;
+pub use rollover::{
+    CurrentFile, FILE_OPEN_FOR, FileDecision, FileSettings, NewFileReason, next_file,
+};
 pub use set::{BackupKind, BackupSet, DifferentialBase, SetFlags};
 pub use time::{ParseTimeError, ServerTime, UtcTime};
