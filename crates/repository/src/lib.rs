@@ -3,5 +3,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod facts;
 pub mod names;
 pub mod storage;
