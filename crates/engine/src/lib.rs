@@ -1,3 +1,5 @@
 //! Database engines that can be backed up through virtual devices: native SQL Server backup files and an embedded engine.
 
 #![forbid(unsafe_code)]
+
+pub mod mtf;

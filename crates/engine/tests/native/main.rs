@@ -1,0 +1,6 @@
+//! Real SQL Server backups, found through the environment variable `VAB_BAK_DIR`.
+
+#[cfg(test)]
+mod facts;
+#[cfg(test)]
+mod manifest;
