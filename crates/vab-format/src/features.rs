@@ -1,5 +1,7 @@
 //! Feature flags: what a file has beyond its format version.
 
+use binrw::binrw;
+
 use crate::error::{DecodeError, Part};
 
 /// The three classes of feature flags of a file. A bit that is not known to a program means
@@ -54,6 +56,36 @@ impl Features {
         match self.read_only_compatible & !Self::KNOWN_READ_ONLY {
             0 => Ok(()),
             unknown => Err(DecodeError::ReadOnlyFeatures { part, unknown }),
+        }
+    }
+}
+
+/// The feature flags as they lie in the files.
+#[binrw]
+#[brw(little)]
+#[derive(Clone, Copy)]
+pub(crate) struct StoredFeatures {
+    compatible: u64,
+    read_only_compatible: u64,
+    incompatible: u64,
+}
+
+impl From<Features> for StoredFeatures {
+    fn from(features: Features) -> Self {
+        Self {
+            compatible: features.compatible,
+            read_only_compatible: features.read_only_compatible,
+            incompatible: features.incompatible,
+        }
+    }
+}
+
+impl From<StoredFeatures> for Features {
+    fn from(stored: StoredFeatures) -> Self {
+        Self {
+            compatible: stored.compatible,
+            read_only_compatible: stored.read_only_compatible,
+            incompatible: stored.incompatible,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod block;
 pub mod checksum;
+mod envelope;
 pub mod error;
 pub mod features;
 pub mod limits;
@@ -13,6 +14,8 @@ pub mod stream;
 #[cfg(test)]
 mod testing;
 pub mod vab;
+pub mod vacm;
+pub mod vasm;
 mod wire;
 
 pub use error::{AppendError, DecodeError, EncodeError, Part};

@@ -4,7 +4,7 @@ use binrw::binrw;
 use uuid::Uuid;
 
 use crate::error::{DecodeError, EncodeError, Part};
-use crate::features::Features;
+use crate::features::{Features, StoredFeatures};
 use crate::limits::ALIGNMENT;
 use crate::{FORMAT_VERSION, checksum, wire};
 
@@ -142,36 +142,6 @@ struct Fields {
 
 impl Fields {
     const LENGTH: usize = 88;
-}
-
-/// The feature flags as they lie in the files.
-#[binrw]
-#[brw(little)]
-#[derive(Clone, Copy)]
-pub(crate) struct StoredFeatures {
-    compatible: u64,
-    read_only_compatible: u64,
-    incompatible: u64,
-}
-
-impl From<Features> for StoredFeatures {
-    fn from(features: Features) -> Self {
-        Self {
-            compatible: features.compatible,
-            read_only_compatible: features.read_only_compatible,
-            incompatible: features.incompatible,
-        }
-    }
-}
-
-impl From<StoredFeatures> for Features {
-    fn from(stored: StoredFeatures) -> Self {
-        Self {
-            compatible: stored.compatible,
-            read_only_compatible: stored.read_only_compatible,
-            incompatible: stored.incompatible,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod walk;
 pub use append::{Append, Closing, End, PlacedBlock, PlacedRecord};
 pub use commit::Commit;
 pub use header::VabHeader;
+pub(crate) use header::check_data_start;
 pub use index::{Found, IndexBuilder, IndexEntry, IndexSegment, SegmentRef, StreamIndex};
 pub use links::Links;
 pub use walk::{Walk, Walked};
