@@ -32,7 +32,9 @@ pub struct VabHeader {
 
 impl VabHeader {
     /// The encoded length in bytes.
-    pub const LENGTH: usize = 4096;
+    pub const LENGTH: usize = Self::BYTES as usize;
+
+    const BYTES: u32 = 4096;
 
     const MAGIC: [u8; 8] = *b"\x89VAB\r\n\x1a\n";
     const MAX_DATA_START: u64 = 1 << 20;
@@ -45,7 +47,7 @@ impl VabHeader {
         let mut bytes = wire::fixed::<{ Fields::LENGTH }, _>(&Fields {
             magic: Self::MAGIC,
             version: FORMAT_VERSION,
-            length: Self::LENGTH as u32,
+            length: Self::BYTES,
             features: self.features.into(),
             file: self.file.into_bytes(),
             job_id: self.job_id.into_bytes(),
@@ -114,7 +116,7 @@ impl VabHeader {
 }
 
 pub(crate) fn check_data_start(part: Part, found: u64) -> Result<(), DecodeError> {
-    let aligned = found % ALIGNMENT == 0;
+    let aligned = found.is_multiple_of(ALIGNMENT);
     if aligned && (VabHeader::LENGTH as u64..=VabHeader::MAX_DATA_START).contains(&found) {
         return Ok(());
     }

@@ -27,7 +27,9 @@ pub struct IndexEntry {
 
 impl IndexEntry {
     /// The encoded length in bytes.
-    pub const LENGTH: usize = 32;
+    pub const LENGTH: usize = Self::BYTES as usize;
+
+    pub(crate) const BYTES: u32 = 32;
 
     /// The entry of a block whose record is at `position`.
     pub fn of(header: &BlockHeader, position: u64) -> Self {
@@ -67,7 +69,8 @@ impl IndexEntry {
         let (mut start, mut position) = (start, 0);
         for _ in 0..count {
             let entry: Self = fields.record(Self::LENGTH)?;
-            let in_file = entry.position % ALIGNMENT == 0 && entry.position <= MAX_FILE_LENGTH;
+            let in_file =
+                entry.position.is_multiple_of(ALIGNMENT) && entry.position <= MAX_FILE_LENGTH;
             if !in_file || entry.position <= position {
                 return Err(fields.invalid("position of a block", entry.position));
             }
