@@ -4,9 +4,11 @@
 
 pub mod block;
 pub mod checksum;
+pub mod codec;
 mod envelope;
 pub mod error;
 pub mod features;
+pub mod io;
 pub mod limits;
 pub mod record;
 pub mod session;
