@@ -54,10 +54,13 @@ mod config;
 mod configuration;
 mod engine;
 mod error;
+pub mod gate;
 mod geometry;
 pub mod memory;
 mod name;
+pub mod rechunk;
 mod seam;
+pub mod serve;
 mod sync;
 
 pub use client::{

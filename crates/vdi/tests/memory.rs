@@ -1,5 +1,11 @@
 //! Backup and restore through a hub.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use std::thread;
 use std::time::Duration;
 
@@ -86,7 +92,7 @@ fn a_restore_gives_what_the_client_has() {
     let data = content(0, 300_001);
     let reader = thread::spawn(move || {
         let mut device = engine.devices().pop().unwrap();
-        let (mut read, mut piece) = (Vec::new(), [0; 100_000]);
+        let (mut read, mut piece) = (Vec::new(), vec![0; 100_000]);
         loop {
             match device.read(&mut piece).unwrap() {
                 0 => break,
@@ -104,9 +110,10 @@ fn a_restore_gives_what_the_client_has() {
                 let count = rest.len().min(read.size());
                 read.buffer()[..count].copy_from_slice(&rest[..count]);
                 rest = &rest[count..];
-                match rest.is_empty() {
-                    true => read.complete_end_of_data(count).unwrap(),
-                    false => read.complete(count).unwrap(),
+                if rest.is_empty() {
+                    read.complete_end_of_data(count).unwrap();
+                } else {
+                    read.complete(count).unwrap();
                 }
             }
             Event::Ended => break,
@@ -210,7 +217,7 @@ fn an_abort_wakes_both_sides() {
     let writers: Vec<_> = engine
         .devices()
         .into_iter()
-        .map(|mut device| thread::spawn(move || device.write(&[1; 10_000_000])))
+        .map(|mut device| thread::spawn(move || device.write(&vec![1; 10_000_000])))
         .collect();
     let Ok(Event::Command(_held)) = devices[0].next_command(Some(LIMIT)) else {
         panic!("a write was on its way")

@@ -1,6 +1,8 @@
 //! Real SQL Server backups, found through the environment variable `VAB_BAK_DIR`.
 
 #[cfg(test)]
+mod discover;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod manifest;

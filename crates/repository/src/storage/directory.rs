@@ -12,6 +12,8 @@ use crate::names::DiskName;
 
 /// Appended to the name of a file while its next version is written.
 pub(crate) const TEMPORARY: &str = "tmp";
+/// Appended to the name of a data file until it is published.
+pub(crate) const UNPUBLISHED: &str = "part";
 
 /// A folder of a file system, with everything durable that is said to be.
 #[derive(Clone, Debug)]
@@ -50,6 +52,13 @@ impl LocalDirectory {
         path: &'a P,
     ) -> impl Fn(io::Error) -> StorageError + 'a {
         move |source| self.error(action, Some(path), source)
+    }
+
+    /// Makes the names of a folder durable, or those of the root.
+    fn sync_names(&self, folder: Option<&DiskName>) -> Result<(), StorageError> {
+        self.system
+            .sync_folder(folder)
+            .map_err(|e| self.error(Action::Sync, folder.map(|f| f as &dyn std::fmt::Display), e))
     }
 
     fn file(&self, path: &StoragePath, raw: Arc<dyn RawFile>) -> LocalFile {
@@ -180,12 +189,6 @@ impl Storage for LocalDirectory {
             .open(file, access)
             .map_err(self.on(Action::Open, file))?;
         Ok(Arc::new(self.file(file, raw)))
-    }
-
-    fn sync_names(&self, folder: Option<&DiskName>) -> Result<(), StorageError> {
-        self.system
-            .sync_folder(folder)
-            .map_err(|e| self.error(Action::Sync, folder.map(|f| f as &dyn std::fmt::Display), e))
     }
 
     fn lock(&self, file: &StoragePath) -> Result<Option<Box<dyn Lock>>, StorageError> {

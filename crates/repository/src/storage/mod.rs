@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::names::DiskName;
 
 pub use directory::LocalDirectory;
+pub(crate) use directory::{TEMPORARY, UNPUBLISHED};
 pub use error::{Action, StorageError, StorageErrorKind};
 pub use host::HostFileSystem;
 pub use path::StoragePath;
@@ -71,25 +72,30 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// When it cannot be removed.
     fn remove(&self, file: &StoragePath) -> Result<(), StorageError>;
 
-    /// Creates a data file that is not there yet.
-    ///
-    /// The *name* is durable only after [`Storage::sync_names`].
+    /// Creates a data file that is not there yet. Nobody finds it under its name before
+    /// [`Storage::publish`]; until then it is garbage after a crash.
     ///
     /// # Errors
     /// When it is there, or cannot be created.
     fn create(&self, file: &StoragePath) -> Result<Arc<dyn DataFile>, StorageError>;
+
+    /// Gives a created data file its name, durably. Its content must be durable before.
+    ///
+    /// # Errors
+    /// When it cannot be published; it may or may not be found then.
+    fn publish(&self, file: &StoragePath) -> Result<(), StorageError>;
+
+    /// Removes a created data file that was not published.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn discard(&self, file: &StoragePath) -> Result<(), StorageError>;
 
     /// Opens a data file.
     ///
     /// # Errors
     /// When it is not there or cannot be opened.
     fn open(&self, file: &StoragePath, access: Access) -> Result<Arc<dyn DataFile>, StorageError>;
-
-    /// Makes the names of a folder durable, or those of the root.
-    ///
-    /// # Errors
-    /// When that cannot be done; the names are then in doubt.
-    fn sync_names(&self, folder: Option<&DiskName>) -> Result<(), StorageError>;
 
     /// Takes a lock that ends with this process; `None` when another one has it.
     ///
