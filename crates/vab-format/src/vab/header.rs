@@ -100,6 +100,9 @@ impl VabHeader {
                 supported: FORMAT_VERSION,
             });
         }
+        if fields.length != Self::BYTES {
+            return Err(rest.invalid("length", fields.length.into()));
+        }
         let features = Features::from(fields.features);
         features.check_readable(PART)?;
         check_data_start(PART, fields.data_start)?;

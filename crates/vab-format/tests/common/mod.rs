@@ -12,6 +12,7 @@ use vab_format::io::{VabReader, VabWriter};
 use vab_format::session::{Base, Facts, LogPosition, SessionRecord, SetFacts, SetKind, SetMarks};
 use vab_format::stream::StreamEnd;
 use vab_format::vab::VabHeader;
+use vab_format::vacm::Vacm;
 
 pub type Memory = Cursor<Vec<u8>>;
 
@@ -187,5 +188,21 @@ pub fn four() -> Vec<Plan> {
         Plan::new(2, &[5000, 100, 4100], 3000),
         Plan::new(3, &[0], 1000),
         Plan::new(4, &[1], 1000),
+    ]
+}
+
+/// The golden files of this format version, by name.
+pub fn golden() -> Vec<(&'static str, Vec<u8>)> {
+    let vab = file(&four());
+    let vasm = open(&vab).vasm().unwrap();
+    let vacm = Vacm {
+        job_id: vasm.header.job_id,
+        job: vasm.header.job.clone(),
+        files: vec![vasm.summary("plain.VAB")],
+    };
+    vec![
+        ("plain.VASM", vasm.encode().unwrap()),
+        ("job.VACM", vacm.encode().unwrap()),
+        ("plain.VAB", vab),
     ]
 }
