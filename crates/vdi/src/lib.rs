@@ -49,6 +49,8 @@
 
 mod buffer;
 mod client;
+#[cfg(unix)]
+mod clock;
 mod code;
 mod config;
 mod configuration;
@@ -58,6 +60,8 @@ pub mod gate;
 mod geometry;
 pub mod memory;
 mod name;
+#[cfg(unix)]
+pub mod pipe;
 pub mod rechunk;
 mod seam;
 pub mod serve;
