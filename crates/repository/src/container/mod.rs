@@ -5,5 +5,5 @@ mod tail;
 mod vab;
 
 pub use error::ReadError;
-pub(crate) use tail::{Tail, find_tail};
-pub(crate) use vab::{FoundCommit, VabFile};
+pub(crate) use tail::{Tail, find_tail, last_commit_at, undamaged};
+pub(crate) use vab::{FoundCommit, VabFile, decode_frame};

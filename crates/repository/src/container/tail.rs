@@ -43,13 +43,15 @@ pub(crate) fn last_commit_at(vab: &VabFile, end: u64) -> Result<Option<FoundComm
         return Ok(None);
     };
     let bytes = undamaged(vab.exactly(at, Trailer::LENGTH))?;
-    let trailer = bytes
-        .and_then(|bytes| Trailer::decode_before(&bytes, vab.header.file, end).ok());
+    let trailer = bytes.and_then(|bytes| Trailer::decode_before(&bytes, vab.header.file, end).ok());
     let Some(trailer) = trailer else {
         return Ok(None);
     };
-    let position =
-        Position { file: trailer.file, offset: trailer.offset, ordinal: trailer.ordinal };
+    let position = Position {
+        file: trailer.file,
+        offset: trailer.offset,
+        ordinal: trailer.ordinal,
+    };
     let found = undamaged(vab.commit_at(position))?;
     Ok(found.filter(|found| found.length == trailer.length))
 }
@@ -75,7 +77,13 @@ fn walk(vab: &VabFile, start: End, file_length: u64) -> Result<Tail, ReadError> 
                     break;
                 };
                 match walk.commit(&record) {
-                    Ok(commit) => last = Some(FoundCommit { commit, position, length }),
+                    Ok(commit) => {
+                        last = Some(FoundCommit {
+                            commit,
+                            position,
+                            length,
+                        })
+                    }
                     Err(_) => break,
                 }
             }
@@ -87,12 +95,20 @@ fn walk(vab: &VabFile, start: End, file_length: u64) -> Result<Tail, ReadError> 
         // The walk began behind it.
         last = last_commit_at(vab, end.committed_length)?;
     }
-    Ok(Tail { end, last, file_length })
+    Ok(Tail {
+        end,
+        last,
+        file_length,
+    })
 }
 
 fn after(last: FoundCommit, file_length: u64) -> Tail {
     let end = End::after(&last.commit, &last.position, last.length);
-    Tail { end, last: Some(last), file_length }
+    Tail {
+        end,
+        last: Some(last),
+        file_length,
+    }
 }
 
 /// Tells bytes that are wrong from bytes that could not be read.

@@ -40,11 +40,14 @@ impl VabFile {
         let mut bytes = vec![0; length];
         let found = self.file.read_at(&mut bytes, offset)?;
         if found < length {
-            return Err(self.damaged(offset, DecodeError::Truncated {
-                part: Part::RecordPayload,
-                needed: length as u64,
-                found: found as u64,
-            }));
+            return Err(self.damaged(
+                offset,
+                DecodeError::Truncated {
+                    part: Part::RecordPayload,
+                    needed: length as u64,
+                    found: found as u64,
+                },
+            ));
         }
         Ok(bytes)
     }
@@ -66,7 +69,11 @@ impl VabFile {
             record = self.exactly(position.offset, length)?;
         }
         let commit = Commit::decode(&record, &position).map_err(wrong)?;
-        Ok(FoundCommit { commit, position, length: length as u64 })
+        Ok(FoundCommit {
+            commit,
+            position,
+            length: length as u64,
+        })
     }
 
     /// The commit before `from` with that ordinal, over the links.
@@ -76,10 +83,13 @@ impl VabFile {
         ordinal: u64,
     ) -> Result<FoundCommit, ReadError> {
         let mut here = from;
-        while let Some((reached, offset)) =
-            here.commit.links.toward(here.position.ordinal, ordinal)
+        while let Some((reached, offset)) = here.commit.links.toward(here.position.ordinal, ordinal)
         {
-            let position = Position { file: self.header.file, offset, ordinal: reached };
+            let position = Position {
+                file: self.header.file,
+                offset,
+                ordinal: reached,
+            };
             here = self.commit_at(position)?;
         }
         Ok(here)
@@ -96,7 +106,10 @@ const PAGE: usize = 4096;
 fn commit_length(frame: &Frame) -> Result<usize, DecodeError> {
     let found = frame.head.kind();
     if found != RecordKind::Commit {
-        return Err(DecodeError::WrongKind { expected: RecordKind::Commit, found });
+        return Err(DecodeError::WrongKind {
+            expected: RecordKind::Commit,
+            found,
+        });
     }
     let over = DecodeError::OverLimit {
         part: Part::Commit,
@@ -117,5 +130,9 @@ pub(crate) fn decode_frame(bytes: &[u8], position: &Position) -> Result<Frame, D
 }
 
 fn damaged(file: &dyn DataFile, offset: u64, source: DecodeError) -> ReadError {
-    ReadError::Damaged { file: file.path().clone(), offset, source }
+    ReadError::Damaged {
+        file: file.path().clone(),
+        offset,
+        source,
+    }
 }

@@ -8,7 +8,9 @@ use crate::storage::StorageError;
 #[non_exhaustive]
 pub enum OpenError {
     /// There is no such folder.
-    #[error("there is no repository at `{location}`: create the folder, or check the path and that the volume is mounted")]
+    #[error(
+        "there is no repository at `{location}`: create the folder, or check the path and that the volume is mounted"
+    )]
     Missing {
         /// Where it should be.
         location: String,

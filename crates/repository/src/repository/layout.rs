@@ -81,7 +81,11 @@ mod tests {
             (".VAB", FileRole::Foreign),
             ("a.txt", FileRole::Foreign),
         ] {
-            assert_eq!(FileRole::of(&DiskName::from_disk(name).unwrap()), role, "{name}");
+            assert_eq!(
+                FileRole::of(&DiskName::from_disk(name).unwrap()),
+                role,
+                "{name}"
+            );
         }
     }
 }

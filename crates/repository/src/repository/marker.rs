@@ -47,7 +47,11 @@ impl Marker {
     fn parse(bytes: &[u8]) -> Option<Result<Self, MarkerError>> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut lines = text.lines();
-        let version: u32 = lines.next()?.strip_prefix("vab-repository ")?.parse().ok()?;
+        let version: u32 = lines
+            .next()?
+            .strip_prefix("vab-repository ")?
+            .parse()
+            .ok()?;
         if version > VERSION {
             return Some(Err(MarkerError::Newer(version)));
         }
@@ -55,8 +59,10 @@ impl Marker {
         let created = lines.next()?.strip_prefix("created ")?.parse().ok()?;
         let crc = u32::from_str_radix(lines.next()?.strip_prefix("crc32c ")?, 16).ok()?;
         let covered = text.get(..text.find("crc32c ")?)?;
-        (crc == crc32c(covered.as_bytes()) && lines.next().is_none())
-            .then_some(Ok(Self { id, created: UtcTime::from_micros(created) }))
+        (crc == crc32c(covered.as_bytes()) && lines.next().is_none()).then_some(Ok(Self {
+            id,
+            created: UtcTime::from_micros(created),
+        }))
     }
 }
 
@@ -64,7 +70,10 @@ impl Marker {
 mod tests {
     use super::*;
 
-    const MARKER: Marker = Marker { id: Uuid::from_u128(7), created: UtcTime::from_micros(9) };
+    const MARKER: Marker = Marker {
+        id: Uuid::from_u128(7),
+        created: UtcTime::from_micros(9),
+    };
 
     #[test]
     fn a_marker_goes_both_ways() {
@@ -73,14 +82,20 @@ mod tests {
 
     #[test]
     fn a_later_layout_is_refused() {
-        assert_eq!(Marker::from_bytes(b"vab-repository 2\nmore\n"), Err(MarkerError::Newer(2)));
+        assert_eq!(
+            Marker::from_bytes(b"vab-repository 2\nmore\n"),
+            Err(MarkerError::Newer(2))
+        );
     }
 
     #[test]
     fn a_marker_cut_or_changed_is_damaged() {
         let whole = MARKER.to_text();
         for length in 0..whole.len() - 1 {
-            assert!(Marker::from_bytes(&whole.as_bytes()[..length]).is_err(), "{length}");
+            assert!(
+                Marker::from_bytes(&whole.as_bytes()[..length]).is_err(),
+                "{length}"
+            );
         }
         for at in 0..whole.len() {
             let mut bytes = whole.clone().into_bytes();

@@ -22,16 +22,24 @@ pub(super) fn for_writing(
         refuse_foreign(storage)?;
     }
     let writable = |source| not_writable(storage, source);
-    let lock = owner::take(storage, owner).map_err(writable)?.map_err(|owner| {
-        OpenError::InUse { location: storage.location(), owner }
-    })?;
+    let lock = owner::take(storage, owner)
+        .map_err(writable)?
+        .map_err(|owner| OpenError::InUse {
+            location: storage.location(),
+            owner,
+        })?;
     // Nobody else can have made it one since: this server has the lock.
     let marker = match read_marker(storage)? {
         Some(marker) => marker,
         None => {
-            let marker = Marker { id: Uuid::new_v4(), created: now };
+            let marker = Marker {
+                id: Uuid::new_v4(),
+                created: now,
+            };
             let text = marker.to_text();
-            storage.replace(&layout::marker(), text.as_bytes()).map_err(writable)?;
+            storage
+                .replace(&layout::marker(), text.as_bytes())
+                .map_err(writable)?;
             marker
         }
     };
@@ -44,13 +52,16 @@ pub(super) fn for_reading(storage: &dyn Storage) -> Result<Option<Uuid>, OpenErr
     let marker = read_marker(storage)?;
     if marker.is_none() {
         // Says so when there is no such folder at all.
-        storage.folders().map_err(|source| missing(storage, source))?;
+        storage
+            .folders()
+            .map_err(|source| missing(storage, source))?;
     }
     Ok(marker.map(|marker| marker.id))
 }
 
 fn read_marker(storage: &dyn Storage) -> Result<Option<Marker>, OpenError> {
-    let Some(bytes) = storage.read(&layout::marker(), marker::LIMIT)? else {
+    let read = storage.read(&layout::marker(), marker::LIMIT);
+    let Some(bytes) = read.map_err(|source| missing(storage, source))? else {
         return Ok(None);
     };
     match Marker::from_bytes(&bytes) {
@@ -67,18 +78,29 @@ fn read_marker(storage: &dyn Storage) -> Result<Option<Marker>, OpenError> {
 
 /// A folder without a marker is taken when it is empty or holds job folders.
 fn refuse_foreign(storage: &dyn Storage) -> Result<(), OpenError> {
-    let folders = storage.folders().map_err(|source| missing(storage, source))?;
+    let folders = storage
+        .folders()
+        .map_err(|source| missing(storage, source))?;
     for folder in &folders {
         let files = storage.files(Some(folder))?;
-        if files.iter().any(|file| FileRole::of(&file.name) != FileRole::Foreign) {
+        if files
+            .iter()
+            .any(|file| FileRole::of(&file.name) != FileRole::Foreign)
+        {
             return Ok(());
         }
     }
-    let ours = [layout::marker(), layout::server_lock(), layout::owner_note()];
+    let ours = [
+        layout::marker(),
+        layout::server_lock(),
+        layout::owner_note(),
+    ];
     let files = storage.files(None)?.into_iter().map(|file| file.name);
     let foreign = files.chain(folders).find(|name| {
         let (base, _) = name.split_extension();
-        !ours.iter().any(|path| path.file() == name || path.file().as_str() == base)
+        !ours
+            .iter()
+            .any(|path| path.file() == name || path.file().as_str() == base)
             && name.as_str() != "lost+found"
     });
     match foreign {
@@ -92,17 +114,22 @@ fn refuse_foreign(storage: &dyn Storage) -> Result<(), OpenError> {
 
 fn missing(storage: &dyn Storage, source: StorageError) -> OpenError {
     match source.kind {
-        StorageErrorKind::Missing => OpenError::Missing { location: storage.location() },
+        StorageErrorKind::Missing => OpenError::Missing {
+            location: storage.location(),
+        },
         _ => OpenError::Storage(source),
     }
 }
 
 fn not_writable(storage: &dyn Storage, source: StorageError) -> OpenError {
     match source.kind {
-        StorageErrorKind::ReadOnly | StorageErrorKind::Denied => {
-            OpenError::NotWritable { location: storage.location(), source }
-        }
-        StorageErrorKind::Missing => OpenError::Missing { location: storage.location() },
+        StorageErrorKind::ReadOnly | StorageErrorKind::Denied => OpenError::NotWritable {
+            location: storage.location(),
+            source,
+        },
+        StorageErrorKind::Missing => OpenError::Missing {
+            location: storage.location(),
+        },
         _ => OpenError::Storage(source),
     }
 }

@@ -31,7 +31,11 @@ impl fmt::Display for Owner {
 impl Owner {
     /// This process on this machine.
     pub fn this_process(now: UtcTime) -> Self {
-        Self { process: format!("process {}", std::process::id()), host: host(), since: now }
+        Self {
+            process: format!("process {}", std::process::id()),
+            host: host(),
+            since: now,
+        }
     }
 
     fn to_text(&self) -> String {
@@ -46,7 +50,8 @@ impl Owner {
 
     fn from_text(text: &str) -> Option<Self> {
         let field = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
         };
         Some(Self {
             process: field("process")?.to_owned(),
@@ -77,7 +82,10 @@ pub(super) fn take(
 
 #[cfg(unix)]
 fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[cfg(not(unix))]

@@ -1,6 +1,6 @@
 //! Why a session cannot begin, go on, or be committed.
 
-use uuid::Uuid;
+use vab_format::error::AppendError;
 use vab_format::{DecodeError, EncodeError};
 
 use crate::storage::{StorageError, StorageErrorKind};
@@ -10,7 +10,9 @@ use crate::storage::{StorageError, StorageErrorKind};
 #[non_exhaustive]
 pub enum BeginError {
     /// The repository was opened for reading.
-    #[error("the repository is open read-only: a backup needs the server that has it open for writing")]
+    #[error(
+        "the repository is open read-only: a backup needs the server that has it open for writing"
+    )]
     ReadOnly,
     /// A number of streams that no session has.
     #[error("{streams} streams were asked for; a session has 1 to {limit}")]
@@ -30,14 +32,9 @@ pub enum BeginError {
         /// The longest there can be.
         limit: usize,
     },
-    /// The current file of the database cannot be trusted.
-    #[error("`{file}` cannot be appended to: {source}; run `verify`, and `rescan` when files were moved")]
-    Damaged {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
+    /// A name does not fit into the header of a file.
+    #[error("no file can be begun: {0}")]
+    Header(#[from] EncodeError),
     /// The disk did not do what was asked.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -53,47 +50,10 @@ pub enum WriteError {
         /// The first failure, in words.
         cause: String,
     },
-    /// A block of another session.
-    #[error("block of session {found} in session {expected}")]
-    WrongSession {
-        /// This session.
-        expected: Uuid,
-        /// The block's session.
-        found: Uuid,
-    },
-    /// A stream that the session does not have.
-    #[error("block of stream {stream}; the session has {streams} streams, numbered from 0")]
-    NoSuchStream {
-        /// The block's stream.
-        stream: u16,
-        /// How many there are.
-        streams: u16,
-    },
-    /// A block too many, missing, or out of order.
-    #[error("stream {stream}: block {found} where block {expected} is due")]
-    OutOfSequence {
-        /// The stream.
-        stream: u16,
-        /// The block that is due.
-        expected: u64,
-        /// The block that came.
-        found: u64,
-    },
-    /// A block that does not begin where the one before ended.
-    #[error("stream {stream}: block {sequence} begins at byte {found}, byte {expected} is due")]
-    OutOfPlace {
-        /// The stream.
-        stream: u16,
-        /// The block.
-        sequence: u64,
-        /// The offset that is due in the stream's raw bytes.
-        expected: u64,
-        /// The offset in the block's header.
-        found: u64,
-    },
-    /// A payload that is not the one its header describes: damaged on its way.
-    #[error("stream {stream}: block {sequence} was damaged on its way: {source}")]
-    Damaged {
+    /// A block that is not the one that is due, or was damaged on its way. Nothing was written,
+    /// and the session can go on with the right one.
+    #[error("stream {stream}: block {sequence} is refused: {source}")]
+    Refused {
         /// The stream.
         stream: u16,
         /// The block.
@@ -126,31 +86,10 @@ pub enum CommitError {
     /// A block or the disk failed before.
     #[error("nothing was committed: {0}")]
     Write(#[from] WriteError),
-    /// The source counts other blocks than arrived.
-    #[error(
-        "nothing was committed: stream {stream} has {found} {what} here, its source sent {expected}"
-    )]
-    StreamDisagrees {
-        /// The stream.
-        stream: u16,
-        /// What was counted: blocks, bytes, stored bytes, or the checksum.
-        what: &'static str,
-        /// What the source says.
-        expected: u64,
-        /// What arrived.
-        found: u64,
-    },
-    /// Not one end for each stream.
-    #[error("nothing was committed: {found} stream ends for {expected} streams")]
-    StreamEnds {
-        /// Streams of the session.
-        expected: u16,
-        /// Ends that were given.
-        found: usize,
-    },
-    /// The facts do not fit into a record.
-    #[error("nothing was committed: {0}")]
-    Facts(#[from] EncodeError),
+    /// The source counts other blocks or bytes than arrived, or says what does not fit into a
+    /// record.
+    #[error("nothing was committed: {}", with_causes(.0))]
+    Refused(#[from] AppendError),
     /// The disk failed while the commit was on its way. The restore point is not listed by this
     /// server. After a restart it is either there and whole, or not there.
     #[error("the commit is in doubt: {source}; take the backup again")]
@@ -160,8 +99,23 @@ pub enum CommitError {
     },
 }
 
+/// An error with what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 fn encrypted_word(encrypted: bool) -> &'static str {
-    if encrypted { "encrypted" } else { "not encrypted" }
+    if encrypted {
+        "encrypted"
+    } else {
+        "not encrypted"
+    }
 }
 
 impl BeginError {

@@ -176,11 +176,24 @@ impl Storage for LocalDirectory {
     }
 
     fn create(&self, file: &StoragePath) -> Result<Arc<dyn DataFile>, StorageError> {
+        let part = file.extended(UNPUBLISHED);
         let raw = self
             .system
-            .create(file)
-            .map_err(self.on(Action::Create, file))?;
+            .create(&part)
+            .map_err(self.on(Action::Create, &part))?;
         Ok(Arc::new(self.file(file, raw)))
+    }
+
+    fn publish(&self, file: &StoragePath) -> Result<(), StorageError> {
+        let part = file.extended(UNPUBLISHED);
+        self.system
+            .rename(&part, file)
+            .map_err(self.on(Action::Replace, file))?;
+        self.sync_names(file.folder())
+    }
+
+    fn discard(&self, file: &StoragePath) -> Result<(), StorageError> {
+        self.remove(&file.extended(UNPUBLISHED))
     }
 
     fn open(&self, file: &StoragePath, access: Access) -> Result<Arc<dyn DataFile>, StorageError> {

@@ -45,6 +45,14 @@ impl StoragePath {
         }
     }
 
+    /// A file in the same folder.
+    pub(crate) fn beside(&self, file: DiskName) -> Self {
+        Self {
+            folder: self.folder.clone(),
+            file,
+        }
+    }
+
     /// The same file with an extension added.
     pub(crate) fn extended(&self, extension: &str) -> Self {
         Self {
