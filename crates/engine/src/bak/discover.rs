@@ -77,13 +77,14 @@ impl Finding {
             {
                 self.result.notes.push(Note::NotABackup { path });
             }
-            Err(ReadError::Format(source)) => {
-                self.result.problems.push(Problem::Format { path, source });
+            Err(ReadError::Format(error)) => {
+                self.result.problems.push(Problem::Format { path, error });
             }
             Err(ReadError::Io { source, .. }) => {
+                let error = source;
                 self.result
                     .problems
-                    .push(Problem::Unreadable { path, source });
+                    .push(Problem::Unreadable { path, error });
             }
         }
     }

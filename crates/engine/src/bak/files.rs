@@ -33,7 +33,7 @@ impl Files {
             Ok(_) => self.problems.push(Problem::NotAFile {
                 path: path.to_owned(),
             }),
-            Err(source) => self.unreadable(path, source),
+            Err(error) => self.unreadable(path, error),
         }
     }
 
@@ -52,13 +52,13 @@ impl Files {
         }
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(source) => return self.unreadable(path, source),
+            Err(error) => return self.unreadable(path, error),
         };
         let mut paths = Vec::new();
         for entry in entries {
             match entry {
                 Ok(entry) => paths.push(entry.path()),
-                Err(source) => self.unreadable(path, source),
+                Err(error) => self.unreadable(path, error),
             }
         }
         paths.sort();
@@ -68,8 +68,8 @@ impl Files {
                 Ok(kind) if kind.is_dir() => self.add_folder(&path, named, depth + 1),
                 // A pipe or a socket is no backup file; a link that leads nowhere is none either.
                 Ok(_) => {}
-                Err(source) if source.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => self.unreadable(&path, source),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => self.unreadable(&path, error),
             }
         }
     }
@@ -79,10 +79,10 @@ impl Files {
         self.seen.insert(whole)
     }
 
-    fn unreadable(&mut self, path: &Path, source: std::io::Error) {
+    fn unreadable(&mut self, path: &Path, error: std::io::Error) {
         self.problems.push(Problem::Unreadable {
             path: path.to_owned(),
-            source,
+            error,
         });
     }
 }

@@ -68,11 +68,11 @@ impl Group {
         self.check_agreement()?;
         let facts = match self.set.backup_set(self.key.count) {
             Ok(facts) => facts,
-            Err(source) => {
+            Err(error) => {
                 let paths = self.members.into_iter().map(|member| member.path);
                 return Err(Problem::Unsupported {
                     paths: paths.collect(),
-                    source,
+                    error,
                 });
             }
         };
@@ -152,9 +152,9 @@ fn is_copy(member: &Member, of: &Member) -> Result<bool, Problem> {
     if member.medium != of.medium {
         return Ok(false);
     }
-    same_bytes(&member.path, &of.path).map_err(|source| Problem::Unreadable {
+    same_bytes(&member.path, &of.path).map_err(|error| Problem::Unreadable {
         path: member.path.clone(),
-        source,
+        error,
     })
 }
 

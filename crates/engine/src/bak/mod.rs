@@ -17,11 +17,20 @@
 //! they come.
 
 mod discover;
+mod engine;
+mod export;
 mod files;
 mod group;
 mod media_set;
+mod names;
+mod play;
 mod problem;
+mod sizes;
+mod stripes;
 
 pub use discover::{Discovered, discover};
+pub use export::{Existing, ExportError, ExportRequest, Exported, ExportedFile, export};
 pub use media_set::{MediaSet, Stripe};
+pub use names::file_names;
+pub use play::{PlayError, PlayRequest, Played};
 pub use problem::{Note, Problem};

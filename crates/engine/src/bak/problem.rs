@@ -14,20 +14,20 @@ use crate::mtf::{MtfError, UnsupportedKind};
 #[non_exhaustive]
 pub enum Problem {
     /// A file is no backup, or not a whole one.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {error}", .path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: MtfError,
+        error: MtfError,
     },
     /// The system does not give a file or a folder.
-    #[error("{}: cannot be read: {source}", .path.display())]
+    #[error("{}: cannot be read: {error}", .path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Neither a file nor a folder.
     #[error("{}: is neither a file nor a folder", .path.display())]
@@ -42,12 +42,12 @@ pub enum Problem {
         path: PathBuf,
     },
     /// The backup is of a kind without rules.
-    #[error("{}: {source}", Paths(.paths))]
+    #[error("{}: {error}", Paths(.paths))]
     Unsupported {
         /// Its files.
         paths: Vec<PathBuf>,
         /// The kind.
-        source: UnsupportedKind,
+        error: UnsupportedKind,
     },
     /// Stripes are missing.
     #[error(

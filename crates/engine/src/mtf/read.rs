@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use super::{Medium, ReadError, StreamingReader};
 
 /// Bytes that are read at once; most of what is read is much shorter.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 /// Reads the facts of a whole medium from the beginning of `source`, seeking over its data.
 ///

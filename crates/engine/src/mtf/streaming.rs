@@ -141,6 +141,9 @@ impl StreamingReader {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        if self.skip > 0 {
+            return Err(self.truncated());
+        }
         match self.state {
             State::Opaque => Ok(Medium::Compressed(CompressedContainer {
                 length: self.position,
@@ -365,8 +368,8 @@ impl StreamingReader {
     /// What to say when the bytes end here.
     fn truncated(&self) -> MtfError {
         if let Some((offset, expected, needed)) = self.skipping
-            && self.skip > 0
             && self.position < offset.saturating_add(needed)
+            && self.skip > 0
         {
             return MtfError::Truncated {
                 offset,
@@ -390,7 +393,10 @@ impl StreamingReader {
         MtfError::Truncated {
             offset: self.collected_at(),
             expected,
-            needed: u64::try_from(self.wanted).unwrap_or(u64::MAX),
+            // What is still skipped is the padding before it.
+            needed: u64::try_from(self.wanted)
+                .unwrap_or(u64::MAX)
+                .saturating_add(self.skip),
             found: u64::try_from(self.buffer.len()).unwrap_or_default(),
         }
     }

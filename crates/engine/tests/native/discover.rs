@@ -151,7 +151,7 @@ fn a_bad_file_hides_no_good_one() {
     assert_eq!(found.notes.len(), 1);
     let of = |path: &Path| {
         found.problems.iter().find_map(|problem| match problem {
-            Problem::Format { path: at, source } if at == path => Some(source.clone()),
+            Problem::Format { path: at, error } if at == path => Some(error.clone()),
             _ => None,
         })
     };
