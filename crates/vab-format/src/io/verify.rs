@@ -44,6 +44,16 @@ impl<R: Read + Seek> VabReader<R> {
                 End::after(&before.commit, &before.position, before.length)
             }
         };
+        let encrypted = self.header().features.is_encrypted();
+        if session.commit.session.encrypted != encrypted {
+            let mixed = DecodeError::Disagrees {
+                part: Part::SessionRecord,
+                field: "encryption",
+                expected: encrypted.into(),
+                found: session.commit.session.encrypted.into(),
+            };
+            return at(session.position.offset, Err(mixed));
+        }
         let mut walk = Walk::from(end, self.source.length());
         let mut streams = Streams::default();
         loop {
