@@ -32,6 +32,10 @@ mod read;
 mod set_start;
 mod streaming;
 mod tape;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use config::ConfigRecord;
 pub use data_file::DataFile;
