@@ -49,15 +49,22 @@
 
 mod buffer;
 mod client;
+#[cfg(unix)]
+mod clock;
 mod code;
 mod config;
 mod configuration;
 mod engine;
 mod error;
+pub mod gate;
 mod geometry;
 pub mod memory;
 mod name;
+#[cfg(unix)]
+pub mod pipe;
+pub mod rechunk;
 mod seam;
+pub mod serve;
 mod sync;
 
 pub use client::{
