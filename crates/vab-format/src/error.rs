@@ -119,6 +119,17 @@ pub enum DecodeError {
         /// The unknown bits of the incompatible flags.
         unknown: u64,
     },
+    /// Has features that this program does not have, and may be read but not written.
+    #[error(
+        "{part} has features that this program does not know (read-only flags {unknown:#x}): \
+         it can be read; use a newer version to write to it"
+    )]
+    ReadOnlyFeatures {
+        /// What was being read.
+        part: Part,
+        /// The unknown bits of the read-only compatible flags.
+        unknown: u64,
+    },
     /// A length or count is beyond its limit.
     #[error("{part}: {field} is {length}, the limit is {limit}")]
     OverLimit {
@@ -247,4 +258,16 @@ pub enum EncodeError {
         /// The limit.
         limit: u64,
     },
+}
+
+/// Why a session cannot be committed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// What was said about the session is not what came.
+    #[error("the session does not agree with its blocks")]
+    Claim(#[from] DecodeError),
+    /// What was said about the session does not fit the format.
+    #[error("the session cannot be written down")]
+    Encode(#[from] EncodeError),
 }

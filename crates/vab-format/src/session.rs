@@ -100,6 +100,10 @@ pub struct SetFacts {
 
 /// What is known about the backup that a session holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly always the large one, and never many at once"
+)]
 pub enum Facts {
     /// Everything the engine recorded.
     Known(SetFacts),

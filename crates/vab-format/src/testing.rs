@@ -2,8 +2,23 @@
 
 use uuid::Uuid;
 
+use crate::features::Features;
 use crate::session::{Base, Facts, LogPosition, SessionRecord, SetFacts, SetKind, SetMarks};
 use crate::stream::StreamEnd;
+use crate::vab::VabHeader;
+
+/// The header of a file.
+pub(crate) fn header() -> VabHeader {
+    VabHeader {
+        file: Uuid::from_u128(0xF11E),
+        job_id: Uuid::from_u128(0x10B),
+        job: "SRV01 MSSQL backup (Backup Vol 01)".into(),
+        database: "Größe".into(),
+        created: 1_763_780_000_000_000,
+        data_start: 4096,
+        features: Features::NONE,
+    }
+}
 
 /// A session with every optional field there.
 pub(crate) fn session(number: u32) -> SessionRecord {

@@ -167,11 +167,6 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
-    /// How many bytes were taken so far.
-    pub(crate) fn position(&self) -> usize {
-        self.length - self.rest.len()
-    }
-
     pub(crate) fn invalid(&self, field: &'static str, found: u64) -> DecodeError {
         DecodeError::InvalidValue {
             part: self.part,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Head, Placement};
+use super::{Head, Placement, RecordKind, Trailer};
 use crate::block::BlockHeader;
 use crate::error::{DecodeError, Part};
 use crate::wire;
@@ -131,12 +131,12 @@ impl Frame {
         Ok(())
     }
 
-    /// Splits `body`, everything behind the frame up to the record's end, into payload and
-    /// padding, and checks both.
+    /// Takes the payload out of `body`, everything behind the frame up to the record's end, and
+    /// checks every byte of it: payload, padding, and the trailer of a commit.
     ///
     /// # Errors
-    /// When the body has another length, the payload another checksum, or the padding a byte that
-    /// is not zero.
+    /// When the body has another length, the payload another checksum, the padding a byte that is
+    /// not zero, or the trailer is not that of this record.
     pub fn payload<'a>(&self, body: &'a [u8]) -> Result<&'a [u8], DecodeError> {
         let due = self.placement.length - wire::size(FRAME_LENGTH);
         let payload_length = self.head.payload_length();
@@ -147,18 +147,72 @@ impl Frame {
                 found: wire::size(body.len()),
             });
         }
+        let body = self.without_trailer(body)?;
         let split = usize::try_from(payload_length).unwrap_or(usize::MAX);
         let (payload, padding) = body.split_at_checked(split).ok_or(CUT_SHORT)?;
         self.head.verify(payload)?;
         wire::zero(Part::Padding, payload_length.into(), padding)?;
         Ok(payload)
     }
+
+    fn without_trailer<'a>(&self, body: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+        let Some(due) = self.trailer() else {
+            return Ok(body);
+        };
+        let (body, trailer) = body.split_last_chunk().ok_or(CUT_SHORT)?;
+        let found = Trailer::decode(trailer)?;
+        let disagrees = |field, expected, found| {
+            Err(DecodeError::Disagrees {
+                part: Part::Trailer,
+                field,
+                expected,
+                found,
+            })
+        };
+        if found.file != due.file {
+            return Err(DecodeError::ForeignFile {
+                expected: due.file,
+                found: found.file,
+            });
+        }
+        for (field, expected, found) in [
+            ("offset", due.offset, found.offset),
+            ("length", due.length, found.length),
+            ("ordinal", due.ordinal, found.ordinal),
+            ("checksum", due.payload_crc.into(), found.payload_crc.into()),
+        ] {
+            if expected != found {
+                return disagrees(field, expected, found);
+            }
+        }
+        Ok(body)
+    }
+
+    /// The trailer that the record ends with, if it is a commit.
+    pub fn trailer(&self) -> Option<Trailer> {
+        let Head::Other(header) = self.head else {
+            return None;
+        };
+        (header.kind == RecordKind::Commit).then_some(Trailer {
+            file: self.placement.file,
+            offset: self.placement.offset,
+            length: self.placement.length,
+            ordinal: self.placement.ordinal,
+            payload_crc: header.crc,
+        })
+    }
 }
 
 impl Head {
     /// The length of the record, a multiple of 4096.
     pub const fn record_length(&self) -> u64 {
-        length(self.payload_length())
+        match self.kind() {
+            RecordKind::Commit => {
+                // A commit's payload is at most 8 MiB, so the sum is far from its limit.
+                length(self.payload_length().saturating_add(Trailer::BYTES))
+            }
+            RecordKind::Block | RecordKind::Index => length(self.payload_length()),
+        }
     }
 }
 

@@ -8,8 +8,10 @@ mod frame;
 mod head;
 mod kind;
 mod placement;
+mod trailer;
 
 pub use frame::{FRAME_LENGTH, Frame, Position, length};
 pub use head::{Head, RecordHeader};
 pub use kind::RecordKind;
 pub use placement::Placement;
+pub use trailer::Trailer;
