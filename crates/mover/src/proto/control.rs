@@ -49,6 +49,10 @@ pub enum Control {
         session: [u8; 16],
         /// The key of its `Begin`.
         key: [u8; 16],
+        /// As in `Begin`.
+        retain: u64,
+        /// As in `Begin`.
+        patience: u64,
     },
     /// Source: read a session, each stream from the given sequence on.
     Open {

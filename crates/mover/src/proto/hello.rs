@@ -81,6 +81,11 @@ impl Hello {
         }
     }
 
+    /// Whether bytes that begin so may be a hello.
+    pub fn is_ours(magic: &[u8; 8]) -> bool {
+        *magic == MAGIC
+    }
+
     /// The bytes that travel.
     pub fn encode(&self) -> [u8; Self::LENGTH] {
         let mut out = Vec::with_capacity(Self::LENGTH);

@@ -95,6 +95,7 @@ pub struct Source {
     config: SourceConfig,
     begin: Option<Control>,
     key: [u8; 16],
+    retain: u64,
     session: Option<Uuid>,
     streams: Vec<SourceStream>,
     turn: usize,
@@ -127,7 +128,7 @@ impl Source {
                 streams: usize::from(streams),
             });
         }
-        let patience = u64::try_from(config.resume.limit.as_millis()).unwrap_or(u64::MAX);
+        let patience = millis(config.resume.limit);
         let mut source = Self {
             config,
             begin: Some(Control::Begin {
@@ -138,6 +139,7 @@ impl Source {
                 patience,
             }),
             key,
+            retain,
             session: None,
             streams: (0..streams).map(SourceStream::new).collect(),
             turn: 0,
@@ -162,6 +164,8 @@ impl Source {
             (Some(session), _) => Control::Resume {
                 session: session.into_bytes(),
                 key: self.key,
+                retain: self.retain,
+                patience: millis(self.config.resume.limit),
             },
             (None, Some(begin)) => begin,
             (None, None) => return,
@@ -590,6 +594,10 @@ impl Source {
             .get_mut(usize::from(stream))
             .ok_or(Violation::Stream { stream, streams })
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 const fn unexpected(message: &'static str, state: &'static str) -> Violation {

@@ -222,7 +222,8 @@ impl Target {
 
     /// The source came back over a new connection. An older one, if there still is one, counts
     /// no longer: the driver closes it and hands over no more of its frames.
-    pub fn attach(&mut self, now: Moment) {
+    pub fn attach(&mut self, now: Moment, terms: Terms) {
+        self.terms = terms;
         self.confirmed = true;
         self.control.clear();
         self.link = Link::Draining(Liveness::new(self.config.liveness, now));
