@@ -11,6 +11,7 @@ mod point;
 mod repository;
 mod session;
 pub mod storage;
+mod verify;
 
 pub use catalog::Notice;
 pub use container::ReadError;
@@ -20,4 +21,8 @@ pub use repository::{JobInfo, OpenError, Owner, Repository, RepositoryOptions};
 pub use session::{
     AppendSession, BeginError, CommitError, NewFile, Placement, SessionReader, SessionRequest,
     WriteError,
+};
+pub use verify::{
+    FileFinding, FileReport, Finding, PointReport, Severity, VerifyEvent, VerifyOptions,
+    VerifyReport,
 };

@@ -12,7 +12,7 @@ use vab_format::session::SessionRecord;
 use crate::names::DiskName;
 use crate::storage::{Storage, StorageError, StoragePath};
 
-pub(crate) use file::{StoredFile, Trust, write_file_metadata};
+pub(crate) use file::{METADATA_LIMIT, StoredFile, Trust, write_file_metadata};
 pub(crate) use folder::{JobFolder, write_job_metadata};
 pub use notice::Notice;
 

@@ -7,6 +7,7 @@ mod marker;
 mod open;
 mod owner;
 mod place;
+mod survey;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use crate::storage::{Access, LocalDirectory, Lock, Storage, StorageError, Storag
 
 pub use error::OpenError;
 pub use owner::Owner;
+pub(crate) use survey::KnownFile;
 
 /// How a repository is opened for writing.
 #[derive(Clone, Debug, Default)]
