@@ -23,6 +23,8 @@ pub(crate) struct StoredFile {
     pub(crate) trust: Trust,
     /// A session is being appended.
     pub(crate) writing: bool,
+    /// The disk failed while it was written: it is not written again before a restart.
+    pub(crate) failed: bool,
     /// The metadata on disk is behind.
     pub(crate) late: bool,
 }
@@ -146,8 +148,13 @@ fn with_metadata(
         }
     }
     let mut file = stored(path, metadata, Trust::Sound(Box::new(tail.end.clone())));
-    if mode == Mode::Recover {
-        if tail.end.sessions > known {
+    if mode != Mode::Read {
+        if mode.rebuild().files {
+            if let Some(sessions) = sessions_behind(vab, &tail, 0)? {
+                file.metadata.sessions = sessions;
+            }
+            finish_commit(storage, &mut file, &tail, "as asked".to_owned(), notices);
+        } else if tail.end.sessions > known {
             let reason = format!("it lacked {} restore points", tail.end.sessions - known);
             finish_commit(storage, &mut file, &tail, reason, notices);
         }
@@ -246,7 +253,7 @@ fn without_metadata(
         return Ok(stored(path, metadata, Trust::ReadOnly(why)));
     }
     let mut file = stored(path, metadata, Trust::Sound(Box::new(tail.end.clone())));
-    if mode == Mode::Recover {
+    if mode != Mode::Read {
         finish_commit(storage, &mut file, &tail, reason, notices);
     }
     Ok(file)
@@ -361,6 +368,7 @@ fn stored(path: &StoragePath, metadata: Vasm, trust: Trust) -> StoredFile {
         metadata,
         trust,
         writing: false,
+        failed: false,
         late: false,
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn load(
             .filter(move |file| FileRole::of(&file.name) == role);
         of_role.map(|file| StoragePath::in_folder(name.clone(), file.name.clone()))
     };
-    if mode == Mode::Recover {
+    if mode != Mode::Read {
         for file in by_role(FileRole::Unfinished) {
             notices.push(match storage.remove(&file) {
                 Ok(()) => Notice::RemovedUnfinished { file },
@@ -123,6 +123,10 @@ pub(super) fn load(
         }
         let bytes = storage.read(&path, METADATA_LIMIT)?;
         if let Some(vasm) = bytes.and_then(|bytes| Vasm::decode(&bytes).ok()) {
+            if mode.rebuild().forget {
+                storage.remove(&path)?;
+                continue;
+            }
             let sessions = vasm.sessions.len() as u64;
             notices.push(Notice::DataMissing {
                 file: data.clone(),
@@ -171,12 +175,15 @@ fn job_metadata(
         }
         _ => {}
     }
-    if let Some(Ok(stored)) = &stored {
+    if let Some(Ok(stored)) = &stored
+        && !mode.rebuild().forget
+    {
         keep_lost(folder, stored, notices);
     }
     let due = folder.summary();
     let reason = match stored {
-        Some(Ok(stored)) if stored == due => return Ok(()),
+        Some(Ok(stored)) if stored == due && !mode.rebuild().jobs => return Ok(()),
+        Some(Ok(stored)) if stored == due => "as asked".to_owned(),
         Some(Ok(_)) => "it was behind".to_owned(),
         Some(Err(error)) => error.to_string(),
         None => "it was not there".to_owned(),
