@@ -93,10 +93,6 @@ pub enum NewFileReason {
 /// );
 /// # Ok::<(), vab_chain::ParseTimeError>(())
 /// ```
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the settings are expected to grow beyond a register"
-)]
 pub fn next_file(
     kind: BackupKind,
     copy_only: bool,

@@ -26,14 +26,12 @@ pub fn append(crc: u32, bytes: &[u8]) -> u32 {
 pub fn combine(first: u32, second: u32, second_length: u64) -> u32 {
     // A length beyond the address space cannot come from bytes that were in memory in one piece;
     // it is added in parts, each of which is the checksum arithmetic of that many zero bytes.
-    match usize::try_from(second_length) {
-        Ok(length) => crc32c::crc32c_combine(first, second, length),
-        Err(_) => {
-            let half = second_length / 2;
-            let shifted = combine(first, 0, half);
-            combine(shifted, second, second_length - half)
-        }
+    if let Ok(length) = usize::try_from(second_length) {
+        return crc32c::crc32c_combine(first, second, length);
     }
+    let half = second_length / 2;
+    let shifted = combine(first, 0, half);
+    combine(shifted, second, second_length - half)
 }
 
 #[cfg(test)]

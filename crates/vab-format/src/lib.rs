@@ -1,12 +1,13 @@
-//! Codec of the .VAB, .VASM and .VACM backup container files: bytes in, bytes out.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod block;
 pub mod checksum;
+pub mod codec;
 mod envelope;
 pub mod error;
 pub mod features;
+pub mod io;
 pub mod limits;
 pub mod record;
 pub mod session;

@@ -100,6 +100,10 @@ pub struct SetFacts {
 
 /// What is known about the backup that a session holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly always the large one, and never many at once"
+)]
 pub enum Facts {
     /// Everything the engine recorded.
     Known(SetFacts),
@@ -139,6 +143,28 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// A session of which nothing is known but its streams; all times 0.
+    pub fn opaque(
+        id: Uuid,
+        job: impl Into<String>,
+        database: impl Into<String>,
+        streams: Vec<StreamEnd>,
+    ) -> Self {
+        Self {
+            id,
+            job: job.into(),
+            database: database.into(),
+            server: String::new(),
+            started: 0,
+            committed: 0,
+            copy_only: false,
+            encrypted: false,
+            facts: Facts::Opaque { kind: None },
+            streams,
+            names: Vec::new(),
+        }
+    }
+
     /// Whether the engine's facts about the backup are known.
     pub const fn facts_known(&self) -> bool {
         matches!(self.facts, Facts::Known(_))

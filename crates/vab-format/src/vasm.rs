@@ -181,11 +181,13 @@ impl StoredSession {
     fn decode(fields: &mut Fields<'_>, after: u64) -> Result<Self, DecodeError> {
         let commit_offset = fields.u64()?;
         let commit_length = fields.u64()?;
-        let offset_fits = commit_offset % ALIGNMENT == 0 && commit_offset <= MAX_FILE_LENGTH;
+        let offset_fits =
+            commit_offset.is_multiple_of(ALIGNMENT) && commit_offset <= MAX_FILE_LENGTH;
         if !offset_fits || commit_offset < after {
             return Err(fields.invalid("offset of a commit", commit_offset));
         }
-        let length_fits = commit_length % ALIGNMENT == 0 && commit_length <= MAX_COMMIT_RECORD;
+        let length_fits =
+            commit_length.is_multiple_of(ALIGNMENT) && commit_length <= MAX_COMMIT_RECORD;
         if !length_fits || commit_length == 0 {
             return Err(fields.invalid("length of a commit", commit_length));
         }
@@ -199,7 +201,7 @@ impl StoredSession {
 }
 
 const MAX_COMMIT_RECORD: u64 =
-    crate::record::length(crate::limits::MAX_COMMIT_LENGTH + crate::record::Trailer::LENGTH as u32);
+    crate::record::length(crate::limits::MAX_COMMIT_LENGTH + crate::record::Trailer::BYTES);
 
 #[cfg(test)]
 mod tests {

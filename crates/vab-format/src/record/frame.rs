@@ -209,7 +209,7 @@ impl Head {
         match self.kind() {
             RecordKind::Commit => {
                 // A commit's payload is at most 8 MiB, so the sum is far from its limit.
-                length(self.payload_length().saturating_add(Trailer::LENGTH as u32))
+                length(self.payload_length().saturating_add(Trailer::BYTES))
             }
             RecordKind::Block | RecordKind::Index => length(self.payload_length()),
         }

@@ -61,7 +61,7 @@ impl Placement {
         }
         let fields: Fields = wire::parse(part, fields)?;
         for (field, found) in [("offset", fields.offset), ("length", fields.length)] {
-            if found % ALIGNMENT != 0 || found == 0 || found > MAX_FILE_LENGTH {
+            if !found.is_multiple_of(ALIGNMENT) || found == 0 || found > MAX_FILE_LENGTH {
                 return Err(DecodeError::InvalidValue { part, field, found });
             }
         }

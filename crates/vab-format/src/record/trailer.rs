@@ -26,7 +26,9 @@ pub struct Trailer {
 
 impl Trailer {
     /// The encoded length in bytes.
-    pub const LENGTH: usize = 64;
+    pub const LENGTH: usize = Self::BYTES as usize;
+
+    pub(crate) const BYTES: u32 = 64;
 
     const MAGIC: [u8; 8] = *b"VABTAIL\0";
 
@@ -71,7 +73,7 @@ impl Trailer {
         }
         let fields: Fields = wire::parse(PART, covered)?;
         for (field, found) in [("offset", fields.offset), ("length", fields.length)] {
-            if found % ALIGNMENT != 0 || found == 0 || found > MAX_FILE_LENGTH {
+            if !found.is_multiple_of(ALIGNMENT) || found == 0 || found > MAX_FILE_LENGTH {
                 return Err(DecodeError::InvalidValue {
                     part: PART,
                     field,

@@ -32,10 +32,32 @@ pub struct VabHeader {
 
 impl VabHeader {
     /// The encoded length in bytes.
-    pub const LENGTH: usize = 4096;
+    pub const LENGTH: usize = Self::BYTES as usize;
+
+    const BYTES: u32 = 4096;
 
     const MAGIC: [u8; 8] = *b"\x89VAB\r\n\x1a\n";
     const MAX_DATA_START: u64 = 1 << 20;
+
+    /// The header of a new file that is not encrypted, made at that moment (microseconds since
+    /// 1970, UTC). `file` must be an identity that no other file has.
+    pub fn new(
+        file: Uuid,
+        job_id: Uuid,
+        job: impl Into<String>,
+        database: impl Into<String>,
+        created: i64,
+    ) -> Self {
+        Self {
+            file,
+            job_id,
+            job: job.into(),
+            database: database.into(),
+            created,
+            data_start: Self::LENGTH as u64,
+            features: Features::NONE,
+        }
+    }
 
     /// The bytes of the header.
     ///
@@ -45,7 +67,7 @@ impl VabHeader {
         let mut bytes = wire::fixed::<{ Fields::LENGTH }, _>(&Fields {
             magic: Self::MAGIC,
             version: FORMAT_VERSION,
-            length: Self::LENGTH as u32,
+            length: Self::BYTES,
             features: self.features.into(),
             file: self.file.into_bytes(),
             job_id: self.job_id.into_bytes(),
@@ -98,6 +120,9 @@ impl VabHeader {
                 supported: FORMAT_VERSION,
             });
         }
+        if fields.length != Self::BYTES {
+            return Err(rest.invalid("length", fields.length.into()));
+        }
         let features = Features::from(fields.features);
         features.check_readable(PART)?;
         check_data_start(PART, fields.data_start)?;
@@ -114,7 +139,7 @@ impl VabHeader {
 }
 
 pub(crate) fn check_data_start(part: Part, found: u64) -> Result<(), DecodeError> {
-    let aligned = found % ALIGNMENT == 0;
+    let aligned = found.is_multiple_of(ALIGNMENT);
     if aligned && (VabHeader::LENGTH as u64..=VabHeader::MAX_DATA_START).contains(&found) {
         return Ok(());
     }

@@ -83,7 +83,7 @@ impl Links {
         for _ in 0..count {
             let link = fields.u64()?;
             let before = link < offset && link <= bound;
-            if !before || link == 0 || link % ALIGNMENT != 0 {
+            if !before || link == 0 || !link.is_multiple_of(ALIGNMENT) {
                 return Err(fields.invalid("link", link));
             }
             bound = link;

@@ -160,7 +160,7 @@ impl SegmentRef {
 
     /// The length of the segment's record, a multiple of 4096.
     pub const fn record_length(&self) -> u64 {
-        let payload = self.count.saturating_mul(IndexEntry::LENGTH as u32);
+        let payload = self.count.saturating_mul(IndexEntry::BYTES);
         crate::record::length(payload)
     }
 
@@ -180,7 +180,8 @@ impl SegmentRef {
             if !grows {
                 return Err(fields.invalid("start of a segment", segment.start));
             }
-            let in_file = segment.position % ALIGNMENT == 0 && segment.position <= MAX_FILE_LENGTH;
+            let in_file =
+                segment.position.is_multiple_of(ALIGNMENT) && segment.position <= MAX_FILE_LENGTH;
             if !in_file || segment.position == 0 {
                 return Err(fields.invalid("position of a segment", segment.position));
             }

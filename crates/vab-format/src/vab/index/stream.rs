@@ -83,10 +83,10 @@ impl StreamIndex {
             _ => 0,
         };
         let tail = IndexEntry::decode_run(fields, entries, start)?;
-        if let (Some(last), Some(first)) = (segments.last(), tail.first()) {
-            if first.start <= last.start {
-                return Err(fields.invalid("start of a block", first.start));
-            }
+        if let (Some(last), Some(first)) = (segments.last(), tail.first())
+            && first.start <= last.start
+        {
+            return Err(fields.invalid("start of a block", first.start));
         }
         let index = Self { segments, tail };
         let disagrees = |field, expected, found| {
