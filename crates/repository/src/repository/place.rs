@@ -62,16 +62,15 @@ impl Place for Inner {
                 }
             }
             Placement::Append { .. } => {
-                let cut = match failure {
+                let cut = if let Some(cause) = failure {
                     // Never written again: not even to cut it.
-                    Some(cause) => Err(cause.to_owned()),
-                    None => {
-                        let length = target.end.committed_length;
-                        target
-                            .file
-                            .truncate(length)
-                            .map_err(|error| error.to_string())
-                    }
+                    Err(cause.to_owned())
+                } else {
+                    let length = target.end.committed_length;
+                    target
+                        .file
+                        .truncate(length)
+                        .map_err(|error| error.to_string())
                 };
                 if let (Err(cause), Some(file)) = (cut, self.catalog().file_mut(path)) {
                     file.trust = Trust::ReadOnly(cause);
