@@ -1,5 +1,4 @@
-//! Codec of the .VAB, .VASM and .VACM backup container files: bytes in, bytes out.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod block;

@@ -8,8 +8,12 @@ pub const ALIGNMENT: u64 = 4096;
 /// encrypted: 4 MiB.
 pub const MAX_BLOCK_LENGTH: u32 = 4 << 20;
 
-/// The most stored bytes of any block: an encrypted block is longer by its authentication tag.
-pub const MAX_STORED_LENGTH: u32 = MAX_BLOCK_LENGTH + 16;
+/// The bytes by which an encrypted payload is longer than what was encrypted: the session's salt
+/// before it, the authentication tag behind it.
+pub const ENCRYPTION_OVERHEAD: u32 = 32;
+
+/// The most stored bytes of any block.
+pub const MAX_STORED_LENGTH: u32 = MAX_BLOCK_LENGTH + ENCRYPTION_OVERHEAD;
 
 /// The longest name of a job, database, server or file, in bytes of UTF-8.
 pub const MAX_NAME_LENGTH: usize = 1024;

@@ -143,6 +143,28 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// A session of which nothing is known but its streams; all times 0.
+    pub fn opaque(
+        id: Uuid,
+        job: impl Into<String>,
+        database: impl Into<String>,
+        streams: Vec<StreamEnd>,
+    ) -> Self {
+        Self {
+            id,
+            job: job.into(),
+            database: database.into(),
+            server: String::new(),
+            started: 0,
+            committed: 0,
+            copy_only: false,
+            encrypted: false,
+            facts: Facts::Opaque { kind: None },
+            streams,
+            names: Vec::new(),
+        }
+    }
+
     /// Whether the engine's facts about the backup are known.
     pub const fn facts_known(&self) -> bool {
         matches!(self.facts, Facts::Known(_))

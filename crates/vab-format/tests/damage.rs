@@ -1,5 +1,7 @@
 //! Damage of every kind to a small file is noticed.
 
+#![cfg(test)]
+
 mod common;
 
 use std::io::{Cursor, Read};

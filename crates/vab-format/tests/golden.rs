@@ -2,6 +2,8 @@
 //!
 //! A folder of `tests/golden` is never changed once its format version was released.
 
+#![cfg(test)]
+
 mod common;
 
 use std::io::Read;
@@ -50,6 +52,16 @@ fn version_1_of_a_vacm_is_read() {
     assert_eq!(vacm.files.len(), 1);
     assert_eq!(vacm.files[0].name, "plain.VAB");
     assert_eq!(vacm.files[0].sessions, 4);
+}
+
+#[test]
+#[ignore = "writes the files anew: only for a new version of the format"]
+fn write_the_golden_files() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, bytes) in common::golden() {
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The reader in `reader.py`, written from `FORMAT.md` alone, sees what this crate sees.
 
+#![cfg(test)]
+
 mod common;
 
 use std::fmt::Write as _;

@@ -1,5 +1,7 @@
 //! Whole files, written and read back.
 
+#![cfg(test)]
+
 mod common;
 
 use std::io::Read;

@@ -1,7 +1,10 @@
 //! From payloads to raw bytes.
 
+use bytes::Bytes;
+
+use super::Decompressor;
 use crate::block::{BlockHeader, Codec};
-use crate::{checksum, wire};
+use crate::checksum;
 
 /// Why a payload could not be turned into raw bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,37 +52,83 @@ impl ContentError {
     }
 }
 
-/// The raw bytes of a block that is not encrypted. The payload is one that was verified against
-/// its header.
-///
-/// # Errors
-/// When the payload cannot be decoded, or gives other bytes than the header says. Never more than
-/// the header's raw length is allocated.
-pub fn decode(header: &BlockHeader, payload: Vec<u8>) -> Result<Vec<u8>, ContentError> {
-    if header.is_encrypted() {
-        return Err(ContentError::Encrypted);
-    }
-    let raw = match header.codec {
-        Codec::Raw => payload,
-        codec => return Err(ContentError::NotSupported { codec }),
-    };
-    check(header, &raw)?;
-    Ok(raw)
+/// Turns payloads into raw bytes. It keeps what decompression needs from one block to the next.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    decompressor: Decompressor,
 }
 
-fn check(header: &BlockHeader, raw: &[u8]) -> Result<(), ContentError> {
-    if wire::size(raw.len()) != u64::from(header.raw_length) {
-        return Err(ContentError::Length {
-            expected: header.raw_length.into(),
-            found: wire::size(raw.len()),
-        });
+impl Decoder {
+    /// A new one.
+    pub fn new() -> Self {
+        Self::default()
     }
-    let found = checksum::crc32c(raw);
-    if found != header.raw_crc {
-        return Err(ContentError::Checksum {
+
+    /// The raw bytes of a block that is not encrypted. The payload is one that was verified
+    /// against its header.
+    ///
+    /// # Errors
+    /// When the payload cannot be decoded, or gives other bytes than the header says. Never more
+    /// than the header's raw length is allocated.
+    pub fn decode(&mut self, header: &BlockHeader, payload: Bytes) -> Result<Bytes, ContentError> {
+        if header.is_encrypted() {
+            return Err(ContentError::Encrypted);
+        }
+        let raw = self
+            .decompressor
+            .decompress(header.codec, header.raw_length, payload)?;
+        let found = checksum::crc32c(&raw);
+        if found == header.raw_crc {
+            return Ok(raw);
+        }
+        Err(ContentError::Checksum {
             expected: header.raw_crc,
             found,
-        });
+        })
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::block::BlockFlags;
+
+    fn block() -> (BlockHeader, Bytes) {
+        let raw = Bytes::from_static(b"raw bytes");
+        let header = BlockHeader::for_raw(Uuid::from_u128(1), 0, 0, 0, &raw);
+        (header, raw)
+    }
+
+    #[test]
+    fn a_raw_block_is_its_payload() {
+        let (header, raw) = block();
+        assert_eq!(Decoder::new().decode(&header, raw.clone()), Ok(raw));
+    }
+
+    #[test]
+    fn an_encrypted_block_needs_a_key() {
+        let (mut header, raw) = block();
+        header.flags = BlockFlags::ENCRYPTED;
+        let error = Decoder::new().decode(&header, raw).unwrap_err();
+        assert_eq!(error, ContentError::Encrypted);
+        assert!(!error.is_damage());
+    }
+
+    #[test]
+    fn other_bytes_than_the_header_says_are_damage() {
+        let (header, _) = block();
+        let mut decoder = Decoder::new();
+        let other = decoder.decode(&header, Bytes::from_static(b"raw bytez"));
+        assert!(matches!(other, Err(ContentError::Checksum { .. })));
+        let longer = decoder.decode(&header, Bytes::from_static(b"raw bytes."));
+        assert!(matches!(
+            longer,
+            Err(ContentError::Length {
+                expected: 9,
+                found: 10
+            })
+        ));
+    }
 }

@@ -2,9 +2,12 @@
 
 use std::io::{Read, Seek};
 
+use bytes::Bytes;
+
 use super::source::{ReadError, Source, at};
 use super::stream::StreamReader;
 use crate::block::BlockHeader;
+use crate::codec::Decoder;
 use crate::error::{DecodeError, Part};
 use crate::limits::ALIGNMENT;
 use crate::record::{FRAME_LENGTH, Frame, Head, Position, RecordKind, Trailer};
@@ -19,6 +22,7 @@ pub struct VabReader<R> {
     header: VabHeader,
     end: End,
     last: Option<Session>,
+    decoder: Decoder,
 }
 
 /// A committed session of a file.
@@ -48,6 +52,7 @@ impl<R: Read + Seek> VabReader<R> {
             end: End::of_new(&header),
             header,
             last: None,
+            decoder: Decoder::new(),
         };
         if let Some(last) = reader.last_by_trailer()? {
             reader.end = End::after(&last.commit, &last.position, last.length);
@@ -138,7 +143,7 @@ impl<R: Read + Seek> VabReader<R> {
         session: &Session,
         stream: u16,
         sequence: u64,
-    ) -> Result<(BlockHeader, Vec<u8>), ReadError> {
+    ) -> Result<(BlockHeader, Bytes), ReadError> {
         let no_such_block = ReadError::NoSuchBlock { stream, sequence };
         let index = session.commit.streams.get(usize::from(stream));
         let entry = match index.and_then(|index| index.find(sequence)) {
@@ -298,7 +303,7 @@ impl<R: Read + Seek> VabReader<R> {
         stream: u16,
         sequence: u64,
         entry: &IndexEntry,
-    ) -> Result<(BlockHeader, Vec<u8>), ReadError> {
+    ) -> Result<(BlockHeader, Bytes), ReadError> {
         let position = Position {
             offset: entry.position,
             ..session.position
@@ -311,9 +316,22 @@ impl<R: Read + Seek> VabReader<R> {
             entry.position,
             block_header(&frame, session, stream, sequence, entry),
         )?;
-        let mut body = body;
-        body.truncate(payload);
-        Ok((header, body))
+        Ok((header, Bytes::from(body).slice(..payload)))
+    }
+
+    /// The raw bytes of a block.
+    pub(super) fn content(
+        &mut self,
+        header: &BlockHeader,
+        payload: Bytes,
+    ) -> Result<Bytes, ReadError> {
+        self.decoder
+            .decode(header, payload)
+            .map_err(|source| ReadError::Content {
+                stream: header.stream,
+                offset: header.offset,
+                source,
+            })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek};
 
+use bytes::Bytes;
+
 use super::reader::{Session, VabReader};
 use super::source::{ReadError, at};
 use crate::block::BlockHeader;
@@ -10,7 +12,7 @@ use crate::error::{DecodeError, Part};
 use crate::limits::{ALIGNMENT, MAX_STREAMS};
 use crate::record::{FRAME_LENGTH, Frame, Head};
 use crate::vab::{End, Found, IndexEntry, IndexSegment, VabHeader, Walk, Walked};
-use crate::{codec, wire};
+use crate::wire;
 
 impl<R: Read + Seek> VabReader<R> {
     /// Checks every byte of every session, and what is between the header and the first of them.
@@ -44,6 +46,16 @@ impl<R: Read + Seek> VabReader<R> {
                 End::after(&before.commit, &before.position, before.length)
             }
         };
+        let encrypted = self.header().features.is_encrypted();
+        if session.commit.session.encrypted != encrypted {
+            let mixed = DecodeError::Disagrees {
+                part: Part::SessionRecord,
+                field: "encryption",
+                expected: encrypted.into(),
+                found: session.commit.session.encrypted.into(),
+            };
+            return at(session.position.offset, Err(mixed));
+        }
         let mut walk = Walk::from(end, self.source.length());
         let mut streams = Streams::default();
         loop {
@@ -66,11 +78,19 @@ impl<R: Read + Seek> VabReader<R> {
             match walked {
                 Walked::Passed(frame) => {
                     let body = record.split_off(FRAME_LENGTH);
-                    let payload = at(offset, frame.payload(&body))?;
+                    let payload = at(offset, frame.payload(&body))?.len();
                     if let Head::Block(header) = frame.head {
                         let entry = self.entry_of(session, &header, &mut streams)?;
                         at(offset, check_entry(&frame, &header, &entry))?;
-                        streams.add(&header, payload)?;
+                        streams.add(&header);
+                        let payload = Bytes::from(body).slice(..payload);
+                        match self.content(&header, payload) {
+                            // The payload is what the source made. Whether it is what the engine
+                            // made cannot be seen here.
+                            Err(ReadError::Content { source, .. }) if !source.is_damage() => {}
+                            Err(error) => return Err(error),
+                            Ok(_) => {}
+                        }
                     }
                 }
                 Walked::Commit { .. } => {
@@ -145,21 +165,10 @@ impl Streams {
         self.each.get_mut(usize::from(stream))
     }
 
-    fn add(&mut self, header: &BlockHeader, payload: &[u8]) -> Result<(), ReadError> {
+    fn add(&mut self, header: &BlockHeader) {
         if let Some(slot) = self.of(header.stream) {
             slot.crc = checksum::combine(slot.crc, header.raw_crc, header.raw_length.into());
             slot.encrypted |= header.is_encrypted();
-        }
-        match codec::decode(header, payload.to_vec()) {
-            Ok(_) => Ok(()),
-            // The payload is what the source made; whether it is what the engine made cannot be
-            // seen here.
-            Err(error) if !error.is_damage() => Ok(()),
-            Err(source) => Err(ReadError::Content {
-                stream: header.stream,
-                offset: header.offset,
-                source,
-            }),
         }
     }
 

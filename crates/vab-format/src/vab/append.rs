@@ -167,6 +167,18 @@ impl Append {
             .into());
         }
         self.index.check_ends(&record.streams)?;
+        if self
+            .index
+            .is_encrypted()
+            .is_some_and(|came| came != record.encrypted)
+        {
+            return Err(DecodeError::InvalidValue {
+                part: Part::SessionRecord,
+                field: "encryption",
+                found: record.encrypted.into(),
+            }
+            .into());
+        }
         let segments = std::iter::from_fn(|| self.due_segment(true)).collect();
         let commit = Commit {
             start: self.end.committed_length,

@@ -39,6 +39,26 @@ impl VabHeader {
     const MAGIC: [u8; 8] = *b"\x89VAB\r\n\x1a\n";
     const MAX_DATA_START: u64 = 1 << 20;
 
+    /// The header of a new file that is not encrypted, made at that moment (microseconds since
+    /// 1970, UTC). `file` must be an identity that no other file has.
+    pub fn new(
+        file: Uuid,
+        job_id: Uuid,
+        job: impl Into<String>,
+        database: impl Into<String>,
+        created: i64,
+    ) -> Self {
+        Self {
+            file,
+            job_id,
+            job: job.into(),
+            database: database.into(),
+            created,
+            data_start: Self::LENGTH as u64,
+            features: Features::NONE,
+        }
+    }
+
     /// The bytes of the header.
     ///
     /// # Errors

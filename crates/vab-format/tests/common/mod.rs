@@ -195,14 +195,14 @@ pub fn four() -> Vec<Plan> {
 pub fn golden() -> Vec<(&'static str, Vec<u8>)> {
     let vab = file(&four());
     let vasm = open(&vab).vasm().unwrap();
-    let vacm = Vacm {
+    let job = Vacm {
         job_id: vasm.header.job_id,
         job: vasm.header.job.clone(),
         files: vec![vasm.summary("plain.VAB")],
     };
     vec![
         ("plain.VASM", vasm.encode().unwrap()),
-        ("job.VACM", vacm.encode().unwrap()),
+        ("job.VACM", job.encode().unwrap()),
         ("plain.VAB", vab),
     ]
 }

@@ -25,6 +25,7 @@ const INLINE_ENTRIES: usize = 128;
 #[derive(Clone, Debug)]
 pub struct IndexBuilder {
     session: Uuid,
+    encrypted: Option<bool>,
     streams: Vec<Stream>,
 }
 
@@ -35,7 +36,6 @@ struct Stream {
     bytes: u64,
     stored_bytes: u64,
     crc: u32,
-    encrypted: bool,
 }
 
 impl IndexBuilder {
@@ -44,6 +44,7 @@ impl IndexBuilder {
         let count = usize::from(streams).min(MAX_STREAMS);
         Self {
             session,
+            encrypted: None,
             streams: vec![Stream::default(); count],
         }
     }
@@ -51,10 +52,11 @@ impl IndexBuilder {
     /// Adds the block whose record is at `position`.
     ///
     /// # Errors
-    /// When the block is of another session, of a stream that there is not, or not the one that is
-    /// due in its stream. Nothing is changed then.
+    /// When the block is of another session, of a stream that there is not, encrypted where others
+    /// are not, or not the one that is due in its stream. Nothing is changed then.
     pub fn push(&mut self, header: &BlockHeader, position: u64) -> Result<(), DecodeError> {
         self.check(header)?;
+        self.encrypted = Some(header.is_encrypted());
         if let Some(stream) = self.streams.get_mut(usize::from(header.stream)) {
             stream.push(header, position);
         }
@@ -71,6 +73,16 @@ impl IndexBuilder {
             return Err(DecodeError::WrongSession {
                 expected: self.session,
                 found: header.session,
+            });
+        }
+        if self
+            .encrypted
+            .is_some_and(|due| due != header.is_encrypted())
+        {
+            return Err(DecodeError::InvalidValue {
+                part,
+                field: "encryption",
+                found: header.is_encrypted().into(),
             });
         }
         let Some(stream) = self.streams.get(usize::from(header.stream)) else {
@@ -145,7 +157,7 @@ impl IndexBuilder {
             );
         }
         for ((number, stream), end) in (0..).zip(&self.streams).zip(ends) {
-            let claimed_crc = if stream.encrypted {
+            let claimed_crc = if self.encrypted == Some(true) {
                 stream.crc
             } else {
                 end.crc
@@ -163,6 +175,11 @@ impl IndexBuilder {
             }
         }
         Ok(())
+    }
+
+    /// Whether the blocks are encrypted; `None` before the first of them.
+    pub const fn is_encrypted(&self) -> Option<bool> {
+        self.encrypted
     }
 
     /// The totals of the streams so far.
@@ -195,6 +212,5 @@ impl Stream {
             .stored_bytes
             .saturating_add(header.stored_length.into());
         self.crc = checksum::combine(self.crc, header.raw_crc, header.raw_length.into());
-        self.encrypted |= header.is_encrypted();
     }
 }

@@ -3,9 +3,9 @@
 use binrw::binrw;
 
 use crate::block::BlockHeader;
-use crate::error::DecodeError;
+use crate::error::{DecodeError, Part};
 use crate::limits::{ALIGNMENT, MAX_BLOCK_LENGTH, MAX_FILE_LENGTH, MAX_STORED_LENGTH};
-use crate::wire::Fields;
+use crate::wire::{self, Fields};
 
 /// The place of one block.
 #[binrw]
@@ -68,7 +68,9 @@ impl IndexEntry {
         let mut entries = Vec::with_capacity(count.min(fields.rest().len() / Self::LENGTH));
         let (mut start, mut position) = (start, 0);
         for _ in 0..count {
-            let entry: Self = fields.record(Self::LENGTH)?;
+            let bytes = fields.take(Self::LENGTH)?;
+            let entry: Self = wire::parse(Part::IndexSegment, bytes)?;
+            wire::zero(Part::IndexSegment, 28, bytes.get(28..).unwrap_or_default())?;
             let in_file =
                 entry.position.is_multiple_of(ALIGNMENT) && entry.position <= MAX_FILE_LENGTH;
             if !in_file || entry.position <= position {
