@@ -6,18 +6,30 @@
 mod catalog;
 mod container;
 pub mod facts;
+mod inspect;
 pub mod names;
 mod point;
 mod repository;
 mod session;
 pub mod storage;
+mod verify;
 
 pub use catalog::Notice;
 pub use container::ReadError;
 pub use facts::{Facts, SessionFacts};
+pub use inspect::{
+    Field, FileKind, InspectOptions, Inspection, Problem, RecordLine, inspect, inspect_on,
+};
 pub use point::StoredPoint;
-pub use repository::{JobInfo, OpenError, Owner, Repository, RepositoryOptions};
+pub use repository::{
+    JobInfo, OpenError, Owner, Repository, RepositoryOptions, RescanError, RescanOptions,
+    RescanReport,
+};
 pub use session::{
     AppendSession, BeginError, CommitError, NewFile, Placement, SessionReader, SessionRequest,
     WriteError,
+};
+pub use verify::{
+    FileFinding, FileReport, Finding, PointReport, Severity, VerifyEvent, VerifyOptions,
+    VerifyReport,
 };

@@ -74,7 +74,7 @@ pub use client::{
 pub use code::{CommandCode, CompletionCode, Features, VdCode};
 pub use config::{MAX_DEVICES, SetConfig};
 pub use configuration::{Configuration, Direction};
-pub use engine::{EngineDevice, EngineSet, EngineTransport, OpenSetRequest};
+pub use engine::{EngineAbortHandle, EngineDevice, EngineSet, EngineTransport, OpenSetRequest};
 pub use error::{
     CloseError, ConfigError, CreateError, DeviceError, EngineError, GeometryError, NameError,
     OpenError, WaitError,

@@ -23,6 +23,8 @@ pub(crate) struct StoredFile {
     pub(crate) trust: Trust,
     /// A session is being appended.
     pub(crate) writing: bool,
+    /// The disk failed while it was written: it is not written again before a restart.
+    pub(crate) failed: bool,
     /// The metadata on disk is behind.
     pub(crate) late: bool,
 }
@@ -50,7 +52,7 @@ impl StoredFile {
     }
 }
 
-/// Loads a data file; `None` when neither it nor its metadata can be used.
+/// Loads a data file; the inner error says why neither it nor its metadata can be used.
 ///
 /// # Errors
 /// When the disk fails.
@@ -59,7 +61,7 @@ pub(crate) fn load_file(
     path: &StoragePath,
     mode: Mode,
     notices: &mut Vec<Notice>,
-) -> Result<Option<StoredFile>, StorageError> {
+) -> Result<Result<StoredFile, String>, StorageError> {
     let metadata_path = path.sibling(FILE_METADATA);
     let (metadata, mut wrong) = read_metadata(storage, &metadata_path)?;
     let vab = match VabFile::open(storage.open(path, Access::Read)?) {
@@ -72,7 +74,8 @@ pub(crate) fn load_file(
             });
             // The metadata repeats the header, so the sessions can still be read.
             let trust = Trust::ReadOnly(error.to_string());
-            return Ok(metadata.map(|metadata| stored(path, metadata, trust)));
+            let stored = metadata.map(|metadata| stored(path, metadata, trust));
+            return Ok(stored.ok_or_else(|| error.to_string()));
         }
     };
     let metadata = metadata.filter(|metadata| {
@@ -82,13 +85,13 @@ pub(crate) fn load_file(
         }
         same
     });
-    match metadata {
-        Some(metadata) => with_metadata(storage, path, &vab, metadata, mode, notices),
-        None => {
-            let reason = wrong.unwrap_or_else(|| "it was not there".to_owned());
-            without_metadata(storage, path, &vab, reason, mode, notices)
-        }
+    if let Some(metadata) = metadata {
+        with_metadata(storage, path, &vab, metadata, mode, notices)
+    } else {
+        let reason = wrong.unwrap_or_else(|| "it was not there".to_owned());
+        without_metadata(storage, path, &vab, reason, mode, notices)
     }
+    .map(Ok)
     .map_err(storage_error)
 }
 
@@ -118,7 +121,7 @@ fn with_metadata(
     mut metadata: Vasm,
     mode: Mode,
     notices: &mut Vec<Notice>,
-) -> Result<Option<StoredFile>, ReadError> {
+) -> Result<StoredFile, ReadError> {
     let known = metadata.sessions.len() as u64;
     let tail = match tail_behind(vab, &metadata, mode)? {
         Ok(tail) => tail,
@@ -127,25 +130,28 @@ fn with_metadata(
                 file: path.clone(),
                 reason: reason.clone(),
             });
-            return Ok(Some(stored(path, metadata, Trust::ReadOnly(reason))));
+            return Ok(stored(path, metadata, Trust::ReadOnly(reason)));
         }
     };
     if tail.end.sessions > known {
-        match sessions_behind(vab, &tail, known)? {
-            Some(sessions) => metadata.sessions.extend(sessions),
-            None => {
-                let reason = "a commit record before the last cannot be read".to_owned();
-                notices.push(Notice::Damaged {
-                    file: path.clone(),
-                    reason: reason.clone(),
-                });
-                return Ok(Some(stored(path, metadata, Trust::ReadOnly(reason))));
-            }
-        }
+        let Some(sessions) = sessions_behind(vab, &tail, known)? else {
+            let reason = "a commit record before the last cannot be read".to_owned();
+            notices.push(Notice::Damaged {
+                file: path.clone(),
+                reason: reason.clone(),
+            });
+            return Ok(stored(path, metadata, Trust::ReadOnly(reason)));
+        };
+        metadata.sessions.extend(sessions);
     }
     let mut file = stored(path, metadata, Trust::Sound(Box::new(tail.end.clone())));
-    if mode == Mode::Recover {
-        if tail.end.sessions > known {
+    if mode != Mode::Read {
+        if mode.rebuild().files {
+            if let Some(sessions) = sessions_behind(vab, &tail, 0)? {
+                file.metadata.sessions = sessions;
+            }
+            finish_commit(storage, &mut file, &tail, "as asked".to_owned(), notices);
+        } else if tail.end.sessions > known {
             let reason = format!("it lacked {} restore points", tail.end.sessions - known);
             finish_commit(storage, &mut file, &tail, reason, notices);
         }
@@ -155,7 +161,7 @@ fn with_metadata(
             cut(storage, &mut file, &tail, notices);
         }
     }
-    Ok(Some(file))
+    Ok(file)
 }
 
 /// The end of a file whose metadata is sound; the inner error says why it cannot be told.
@@ -224,7 +230,7 @@ fn without_metadata(
     reason: String,
     mode: Mode,
     notices: &mut Vec<Notice>,
-) -> Result<Option<StoredFile>, ReadError> {
+) -> Result<StoredFile, ReadError> {
     let tail = find_tail(vab, None)?;
     let mut metadata = Vasm::of_new(vab.header.clone());
     let sessions = sessions_behind(vab, &tail, 0)?;
@@ -241,13 +247,13 @@ fn without_metadata(
             file: path.clone(),
             reason: why.clone(),
         });
-        return Ok(Some(stored(path, metadata, Trust::ReadOnly(why))));
+        return Ok(stored(path, metadata, Trust::ReadOnly(why)));
     }
     let mut file = stored(path, metadata, Trust::Sound(Box::new(tail.end.clone())));
-    if mode == Mode::Recover {
+    if mode != Mode::Read {
         finish_commit(storage, &mut file, &tail, reason, notices);
     }
-    Ok(Some(file))
+    Ok(file)
 }
 
 /// The sessions behind the first `known` ones; `None` when one of them cannot be read.
@@ -359,6 +365,7 @@ fn stored(path: &StoragePath, metadata: Vasm, trust: Trust) -> StoredFile {
         metadata,
         trust,
         writing: false,
+        failed: false,
         late: false,
     }
 }

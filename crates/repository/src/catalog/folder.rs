@@ -24,6 +24,8 @@ pub(crate) struct JobFolder {
     pub(crate) files: BTreeMap<DiskName, StoredFile>,
     /// Metadata of data files that are not there.
     pub(crate) missing: BTreeMap<DiskName, Vasm>,
+    /// Data files of which nothing can be used, and why.
+    pub(crate) unreadable: BTreeMap<DiskName, String>,
     /// Files that only the `.VACM` knows of.
     pub(crate) lost: Vec<FileSummary>,
     /// Held while metadata of the folder is written, so that what is newer comes later.
@@ -39,6 +41,7 @@ impl JobFolder {
             metadata: StoragePath::in_folder(folder.clone(), folder.with_extension(JOB_METADATA)),
             files: BTreeMap::new(),
             missing: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             lost: Vec::new(),
             metadata_turn: Arc::default(),
         }
@@ -57,6 +60,11 @@ impl JobFolder {
             job: self.job.clone(),
             files,
         }
+    }
+
+    /// Whether no backup is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.missing.is_empty() && self.unreadable.is_empty()
     }
 
     /// The file that the database's next session may be appended to: its newest.
@@ -82,7 +90,7 @@ pub(super) fn load(
             .filter(move |file| FileRole::of(&file.name) == role);
         of_role.map(|file| StoragePath::in_folder(name.clone(), file.name.clone()))
     };
-    if mode == Mode::Recover {
+    if mode != Mode::Read {
         for file in by_role(FileRole::Unfinished) {
             notices.push(match storage.remove(&file) {
                 Ok(()) => Notice::RemovedUnfinished { file },
@@ -93,13 +101,15 @@ pub(super) fn load(
             });
         }
     }
-    let mut files = BTreeMap::new();
+    let (mut files, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
     for path in by_role(FileRole::Data) {
         match load_file(storage, &path, mode, notices) {
-            Ok(Some(file)) => {
+            Ok(Ok(file)) => {
                 files.insert(path.file().clone(), file);
             }
-            Ok(None) => {}
+            Ok(Err(reason)) => {
+                unreadable.insert(path.file().clone(), reason);
+            }
             // Removed since it was listed: a server may work beside a reader.
             Err(error) if error.kind == StorageErrorKind::Missing => {}
             Err(error) => return Err(error),
@@ -108,11 +118,15 @@ pub(super) fn load(
     let mut missing = BTreeMap::new();
     for path in by_role(FileRole::FileMetadata) {
         let data = path.sibling(DATA);
-        if files.contains_key(data.file()) {
+        if files.contains_key(data.file()) || unreadable.contains_key(data.file()) {
             continue;
         }
         let bytes = storage.read(&path, METADATA_LIMIT)?;
         if let Some(vasm) = bytes.and_then(|bytes| Vasm::decode(&bytes).ok()) {
+            if mode.rebuild().forget {
+                storage.remove(&path)?;
+                continue;
+            }
             let sessions = vasm.sessions.len() as u64;
             notices.push(Notice::DataMissing {
                 file: data.clone(),
@@ -122,12 +136,13 @@ pub(super) fn load(
         }
     }
     let metadata = by_role(FileRole::JobMetadata).next();
-    if files.is_empty() && missing.is_empty() && metadata.is_none() {
+    if files.is_empty() && missing.is_empty() && unreadable.is_empty() && metadata.is_none() {
         return Ok(None);
     }
     let mut folder = JobFolder {
         files,
         missing,
+        unreadable,
         ..JobFolder::new(name, name.as_str())
     };
     if let Some(path) = metadata {
@@ -160,12 +175,15 @@ fn job_metadata(
         }
         _ => {}
     }
-    if let Some(Ok(stored)) = &stored {
+    if let Some(Ok(stored)) = &stored
+        && !mode.rebuild().forget
+    {
         keep_lost(folder, stored, notices);
     }
     let due = folder.summary();
     let reason = match stored {
-        Some(Ok(stored)) if stored == due => return Ok(()),
+        Some(Ok(stored)) if stored == due && !mode.rebuild().jobs => return Ok(()),
+        Some(Ok(stored)) if stored == due => "as asked".to_owned(),
         Some(Ok(_)) => "it was behind".to_owned(),
         Some(Err(error)) => error.to_string(),
         None => "it was not there".to_owned(),
@@ -192,7 +210,8 @@ fn keep_lost(folder: &mut JobFolder, stored: &Vacm, notices: &mut Vec<Notice>) {
         if found.files.iter().any(|found| found.name == file.name) {
             continue;
         }
-        if let Some(name) = DiskName::from_disk(&file.name) {
+        let name = DiskName::from_disk(&file.name);
+        if let Some(name) = name.filter(|name| !folder.unreadable.contains_key(name)) {
             let path = folder.metadata.beside(name);
             notices.push(Notice::DataMissing {
                 file: path,

@@ -12,7 +12,7 @@ use vab_format::session::SessionRecord;
 use crate::names::DiskName;
 use crate::storage::{Storage, StorageError, StoragePath};
 
-pub(crate) use file::{StoredFile, Trust, write_file_metadata};
+pub(crate) use file::{METADATA_LIMIT, StoredFile, Trust, write_file_metadata};
 pub(crate) use folder::{JobFolder, write_job_metadata};
 pub use notice::Notice;
 
@@ -29,6 +29,32 @@ pub(crate) enum Mode {
     Read,
     /// What a crash left is finished or rolled back.
     Recover,
+    /// That, and metadata is made anew whether it looks sound or not.
+    Rebuild(Rebuild),
+}
+
+/// Which metadata is made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rebuild {
+    /// Every `.VASM`, from its `.VAB`.
+    pub(crate) files: bool,
+    /// Every `.VACM`, from the `.VASM` files.
+    pub(crate) jobs: bool,
+    /// Files that are not there are forgotten.
+    pub(crate) forget: bool,
+}
+
+impl Mode {
+    pub(crate) fn rebuild(self) -> Rebuild {
+        match self {
+            Self::Rebuild(rebuild) => rebuild,
+            _ => Rebuild {
+                files: false,
+                jobs: false,
+                forget: false,
+            },
+        }
+    }
 }
 
 impl Catalog {

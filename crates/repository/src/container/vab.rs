@@ -52,12 +52,6 @@ impl VabFile {
         Ok(bytes)
     }
 
-    /// The frame that is due at `position`.
-    pub(crate) fn frame(&self, position: &Position) -> Result<Frame, ReadError> {
-        let bytes = self.exactly(position.offset, FRAME_LENGTH)?;
-        decode_frame(&bytes, position).map_err(|source| self.damaged(position.offset, source))
-    }
-
     /// The commit record that is due at `position`.
     pub(crate) fn commit_at(&self, position: Position) -> Result<FoundCommit, ReadError> {
         // Nearly all commit records fit into one page and are read at once.

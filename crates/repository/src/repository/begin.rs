@@ -1,6 +1,7 @@
 //! Beginning a session.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 use vab_chain::PointId;
@@ -27,7 +28,11 @@ pub(super) fn begin(
         return Err(BeginError::ReadOnly);
     }
     request.check()?;
-    let target = choose(inner, &request)?;
+    // Counted before the catalog is looked at, so that a rescan knows of it.
+    inner.running.fetch_add(1, Ordering::SeqCst);
+    let target = choose(inner, &request).inspect_err(|_| {
+        inner.running.fetch_sub(1, Ordering::SeqCst);
+    })?;
     tracing::debug!("{}: {}", request.database, target.placement);
     let place: Arc<dyn Place> = Arc::<Inner>::clone(inner);
     Ok(AppendSession::new(

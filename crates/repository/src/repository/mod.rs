@@ -7,8 +7,11 @@ mod marker;
 mod open;
 mod owner;
 mod place;
+mod rescan;
+mod survey;
 
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
@@ -23,6 +26,8 @@ use crate::storage::{Access, LocalDirectory, Lock, Storage, StorageError, Storag
 
 pub use error::OpenError;
 pub use owner::Owner;
+pub use rescan::{RescanError, RescanOptions, RescanReport};
+pub(crate) use survey::KnownFile;
 
 /// How a repository is opened for writing.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +51,8 @@ pub(crate) struct Inner {
     lock: Option<Box<dyn Lock>>,
     catalog: Mutex<Catalog>,
     notices: Mutex<Vec<Notice>>,
+    /// Sessions that are on their way.
+    running: AtomicUsize,
 }
 
 /// A job and where its files are.
@@ -134,6 +141,7 @@ impl Repository {
                 lock,
                 catalog: Mutex::new(catalog),
                 notices: Mutex::new(notices),
+                running: AtomicUsize::new(0),
             }),
         })
     }

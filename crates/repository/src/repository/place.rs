@@ -1,6 +1,7 @@
 //! What a session does to the repository when it ends.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use vab_format::vab::End;
 use vab_format::vasm::{StoredSession, Vasm};
@@ -35,6 +36,7 @@ impl Place for Inner {
                         metadata: Vasm::of_new(target.header.clone()),
                         trust: Trust::Sound(Box::new(end.clone())),
                         writing: true,
+                        failed: false,
                         late: false,
                     });
                 file.metadata.sessions.push(session);
@@ -43,6 +45,7 @@ impl Place for Inner {
         }
         self.write_metadata(path);
         self.release(path);
+        self.running.fetch_sub(1, Ordering::SeqCst);
         point
     }
 
@@ -59,23 +62,24 @@ impl Place for Inner {
                 }
             }
             Placement::Append { .. } => {
-                let cut = match failure {
+                let cut = if let Some(cause) = failure {
                     // Never written again: not even to cut it.
-                    Some(cause) => Err(cause.to_owned()),
-                    None => {
-                        let length = target.end.committed_length;
-                        target
-                            .file
-                            .truncate(length)
-                            .map_err(|error| error.to_string())
-                    }
+                    Err(cause.to_owned())
+                } else {
+                    let length = target.end.committed_length;
+                    target
+                        .file
+                        .truncate(length)
+                        .map_err(|error| error.to_string())
                 };
                 if let (Err(cause), Some(file)) = (cut, self.catalog().file_mut(path)) {
                     file.trust = Trust::ReadOnly(cause);
+                    file.failed = true;
                 }
                 self.release(path);
             }
         }
+        self.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -22,6 +22,7 @@ pub struct SessionReader {
     commit: Commit,
     point: StoredPoint,
     ordinal: u64,
+    commit_offset: u64,
     /// The index segment that each stream was read through last.
     segments: Vec<Mutex<Option<Arc<IndexSegment>>>>,
 }
@@ -37,6 +38,7 @@ impl SessionReader {
         Self {
             vab,
             ordinal: found.position.ordinal,
+            commit_offset: found.position.offset,
             commit: found.commit,
             point,
             segments,
@@ -73,11 +75,11 @@ impl SessionReader {
             .get(usize::from(stream))
             .ok_or_else(no_such)?;
         match index.find(sequence).ok_or_else(no_such)? {
-            Found::Entry(_, entry) => self.read(stream, sequence, entry),
+            Found::Entry(_, entry) => self.read_entry(stream, sequence, entry),
             Found::Segment(reference) => {
                 let segment = self.segment(stream, reference)?;
                 let entry = segment.entry(sequence).ok_or_else(no_such)?;
-                self.read(stream, sequence, entry)
+                self.read_entry(stream, sequence, entry)
             }
         }
     }
@@ -97,6 +99,11 @@ impl SessionReader {
                 Ok(segment.entry_at(offset).map(|(sequence, _)| sequence))
             }
         }
+    }
+
+    /// Where the commit record begins in the file.
+    pub(crate) fn commit_offset(&self) -> u64 {
+        self.commit_offset
     }
 
     pub(crate) fn commit(&self) -> &Commit {
@@ -129,7 +136,8 @@ impl SessionReader {
         Ok(segment)
     }
 
-    fn read(
+    /// The block that `entry` says where it is.
+    pub(crate) fn read_entry(
         &self,
         stream: u16,
         sequence: u64,

@@ -35,11 +35,16 @@ pub struct Crash {
     durable: Image,
     /// Changes that a crash may lose, in order, by where they are made durable.
     contents: BTreeMap<usize, Vec<Pending>>,
-    names: BTreeMap<Option<DiskName>, Vec<Change>>,
+    names: BTreeMap<Option<DiskName>, Vec<(u64, Change)>>,
+    /// Changes so far, to number them.
+    count: u64,
+    /// A number for what is durable.
+    settled: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Pending {
+    number: u64,
     change: Change,
     state: Durability,
 }
@@ -57,17 +62,24 @@ enum Durability {
 impl Crash {
     /// A disk that has this, durably.
     pub fn of(durable: Image) -> Self {
-        Self { durable, ..Self::default() }
+        Self {
+            durable,
+            ..Self::default()
+        }
     }
 
     /// Goes one change further.
     pub fn step(&mut self, change: &Change) {
+        self.count += 1;
+        let number = self.count;
         match change {
-            Change::Write { inode, .. } | Change::Truncate { inode, .. } => self
-                .contents
-                .entry(*inode)
-                .or_default()
-                .push(Pending { change: change.clone(), state: Durability::Open }),
+            Change::Write { inode, .. } | Change::Truncate { inode, .. } => {
+                self.contents.entry(*inode).or_default().push(Pending {
+                    number,
+                    change: change.clone(),
+                    state: Durability::Open,
+                })
+            }
             Change::Sync { inode } => self.sync(*inode),
             Change::Dropped { inode } => {
                 for pending in self.contents.entry(*inode).or_default() {
@@ -76,12 +88,22 @@ impl Crash {
                     }
                 }
             }
-            Change::CreateFolder(_) => self.names.entry(None).or_default().push(change.clone()),
-            Change::Create { path, .. } | Change::Remove { path } | Change::Rename { from: path, .. } => {
-                self.names.entry(path.folder().cloned()).or_default().push(change.clone());
+            Change::CreateFolder(_) => self
+                .names
+                .entry(None)
+                .or_default()
+                .push((number, change.clone())),
+            Change::Create { path, .. }
+            | Change::Remove { path }
+            | Change::Rename { from: path, .. } => {
+                self.names
+                    .entry(path.folder().cloned())
+                    .or_default()
+                    .push((number, change.clone()));
             }
             Change::SyncFolder(folder) => {
-                for change in self.names.remove(folder).unwrap_or_default() {
+                for (number, change) in self.names.remove(folder).unwrap_or_default() {
+                    self.settled ^= mark(number, Left::Whole);
                     self.durable.apply(&change);
                 }
             }
@@ -97,22 +119,49 @@ impl Crash {
                 pending.state = Durability::Durable;
             }
         }
-        if list.iter().all(|pending| pending.state == Durability::Durable) {
+        if list
+            .iter()
+            .all(|pending| pending.state == Durability::Durable)
+        {
             for pending in self.contents.remove(&inode).unwrap_or_default() {
+                self.settled ^= mark(pending.number, Left::Whole);
                 self.durable.apply(&pending.change);
             }
         }
     }
 
+    /// A number by which two crashes are told apart without building them.
+    pub fn signature(&self, left: &[Left]) -> u64 {
+        let mut left = left.iter().copied();
+        let mut signature = self.settled;
+        for pending in self.contents.values().flatten() {
+            let what = match pending.state {
+                Durability::Durable => Left::Whole,
+                _ => left.next().unwrap_or(Left::Nothing),
+            };
+            signature ^= mark(pending.number, what);
+        }
+        for (number, _) in self.names.values().flatten() {
+            signature ^= mark(*number, left.next().unwrap_or(Left::Nothing));
+        }
+        signature
+    }
+
     /// How many changes a crash may lose now, and for each how many bytes it wrote; `None` for a
     /// change that wrote none.
     fn open(&self) -> Vec<Option<usize>> {
-        let contents = self.contents.values().flatten().filter(|p| p.state != Durability::Durable);
+        let contents = self
+            .contents
+            .values()
+            .flatten()
+            .filter(|p| p.state != Durability::Durable);
         let contents = contents.map(|pending| match &pending.change {
             Change::Write { data, .. } => Some(data.len()),
             _ => None,
         });
-        contents.chain(self.names.values().flatten().map(|_| None)).collect()
+        contents
+            .chain(self.names.values().flatten().map(|_| None))
+            .collect()
     }
 
     /// The disk after a crash that left this of each open change.
@@ -126,7 +175,7 @@ impl Crash {
             };
             apply(&mut image, &pending.change, what);
         }
-        for change in self.names.values().flatten() {
+        for (_, change) in self.names.values().flatten() {
             if left.next() == Some(Left::Whole) {
                 image.apply(change);
             }
@@ -146,15 +195,31 @@ impl Crash {
         all.push(vec![Left::Whole; count]);
         for at in 0..count {
             // Everything up to here, only this, everything but this.
-            all.push((0..count).map(|i| if i <= at { Left::Whole } else { Left::Nothing }).collect());
-            all.push((0..count).map(|i| if i == at { Left::Whole } else { Left::Nothing }).collect());
-            all.push((0..count).map(|i| if i == at { Left::Nothing } else { Left::Whole }).collect());
+            all.push(
+                (0..count)
+                    .map(|i| if i <= at { Left::Whole } else { Left::Nothing })
+                    .collect(),
+            );
+            all.push(
+                (0..count)
+                    .map(|i| if i == at { Left::Whole } else { Left::Nothing })
+                    .collect(),
+            );
+            all.push(
+                (0..count)
+                    .map(|i| if i == at { Left::Nothing } else { Left::Whole })
+                    .collect(),
+            );
             let Some(length) = open[at] else {
                 continue;
             };
             for torn in tears(length) {
                 for rest in [Left::Nothing, Left::Whole] {
-                    all.push((0..count).map(|i| if i == at { torn } else { rest }).collect());
+                    all.push(
+                        (0..count)
+                            .map(|i| if i == at { torn } else { rest })
+                            .collect(),
+                    );
                 }
                 all.push(
                     (0..count)
@@ -176,7 +241,12 @@ impl Crash {
 }
 
 fn apply(image: &mut Image, change: &Change, left: Left) {
-    let Change::Write { inode, offset, data } = change else {
+    let Change::Write {
+        inode,
+        offset,
+        data,
+    } = change
+    else {
         if left == Left::Whole {
             image.apply(change);
         }
@@ -189,7 +259,15 @@ fn apply(image: &mut Image, change: &Change, left: Left) {
             .filter(|(other, _)| *other != inode)
             .map(|(_, content)| content)
             .max_by_key(|content| content.len())
-            .map(|content| content.iter().copied().cycle().skip(*offset as usize % 4096).take(data.len()).collect())
+            .map(|content| {
+                content
+                    .iter()
+                    .copied()
+                    .cycle()
+                    .skip(*offset as usize % 4096)
+                    .take(data.len())
+                    .collect()
+            })
             .filter(|content: &Vec<u8>| content.len() == data.len())
             .unwrap_or_else(|| vec![0xA5; data.len()]),
         _ => Vec::new(),
@@ -229,7 +307,11 @@ fn grow(file: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
 fn tears(length: usize) -> Vec<Left> {
     let mut tears = vec![Left::Zeros, Left::Stale];
     for sector in [512, 4096] {
-        let mut cuts = vec![sector, length / 2 / sector * sector, (length - 1) / sector * sector];
+        let mut cuts = vec![
+            sector,
+            length / 2 / sector * sector,
+            (length - 1) / sector * sector,
+        ];
         cuts.dedup();
         for cut in cuts.into_iter().filter(|cut| *cut > 0 && *cut < length) {
             tears.push(Left::Head(cut));
@@ -241,6 +323,15 @@ fn tears(length: usize) -> Vec<Left> {
         }
     }
     tears
+}
+
+fn mark(number: u64, left: Left) -> u64 {
+    if left == Left::Nothing {
+        return 0;
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    (number, left).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A small generator of numbers that can be repeated.
@@ -262,7 +353,11 @@ impl Dice {
 
     fn left(&mut self, length: Option<usize>) -> Left {
         let Some(length) = length else {
-            return if self.below(2) == 0 { Left::Nothing } else { Left::Whole };
+            return if self.below(2) == 0 {
+                Left::Nothing
+            } else {
+                Left::Whole
+            };
         };
         let sector = if self.below(2) == 0 { 512 } else { 4096 };
         match self.below(10) {
@@ -286,9 +381,12 @@ pub fn fingerprint(image: &Image) -> u64 {
         content.len().hash(&mut hasher);
         vab_format::checksum::crc32c(content).hash(&mut hasher);
         // A second, different sum: 32 bits alone would call different images the same.
-        content.chunks_exact(8).fold(0_u64, |sum, eight| {
-            sum.rotate_left(5) ^ u64::from_le_bytes(eight.try_into().unwrap_or_default())
-        }).hash(&mut hasher);
+        content
+            .chunks_exact(8)
+            .fold(0_u64, |sum, eight| {
+                sum.rotate_left(5) ^ u64::from_le_bytes(eight.try_into().unwrap_or_default())
+            })
+            .hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -10,35 +10,55 @@
     missing_docs,
     missing_debug_implementations,
     clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::needless_range_loop,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "shared by several test programs, each of which uses a part"
 )]
 
 pub mod crash;
+pub mod workload;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use vab_repository::names::DiskName;
-use vab_repository::storage::{
-    Access, Entry, EntryKind, FileSystem, Lock, RawFile, StoragePath,
-};
+use vab_repository::storage::{Access, Entry, EntryKind, FileSystem, Lock, RawFile, StoragePath};
 
 /// One call that changes something, in the order of the calls.
 #[derive(Clone, Debug)]
 pub enum Change {
     CreateFolder(DiskName),
     SyncFolder(Option<DiskName>),
-    Create { path: StoragePath, inode: usize },
-    Write { inode: usize, offset: u64, data: Arc<[u8]> },
-    Truncate { inode: usize, length: u64 },
-    Sync { inode: usize },
+    Create {
+        path: StoragePath,
+        inode: usize,
+    },
+    Write {
+        inode: usize,
+        offset: u64,
+        data: Arc<[u8]>,
+    },
+    Truncate {
+        inode: usize,
+        length: u64,
+    },
+    Sync {
+        inode: usize,
+    },
     /// A sync that failed: what was not durable is dropped, and nobody will say so again.
-    Dropped { inode: usize },
-    Rename { from: StoragePath, to: StoragePath },
-    Remove { path: StoragePath },
+    Dropped {
+        inode: usize,
+    },
+    Rename {
+        from: StoragePath,
+        to: StoragePath,
+    },
+    Remove {
+        path: StoragePath,
+    },
 }
 
 /// What lies on a disk: folders, names, contents.
@@ -57,9 +77,16 @@ impl Image {
                 self.names.insert(path.clone(), *inode);
                 self.files.entry(*inode).or_default();
             }
-            Change::Write { inode, offset, data } => write(self.files.entry(*inode).or_default(), *offset, data),
+            Change::Write {
+                inode,
+                offset,
+                data,
+            } => write(self.files.entry(*inode).or_default(), *offset, data),
             Change::Truncate { inode, length } => {
-                self.files.entry(*inode).or_default().resize(*length as usize, 0);
+                self.files
+                    .entry(*inode)
+                    .or_default()
+                    .resize(*length as usize, 0);
             }
             Change::Rename { from, to } => {
                 if let Some(inode) = self.names.remove(from) {
@@ -78,7 +105,9 @@ impl Image {
     }
 
     pub fn content_mut(&mut self, path: &StoragePath) -> Option<&mut Vec<u8>> {
-        self.names.get(path).and_then(|inode| self.files.get_mut(inode))
+        self.names
+            .get(path)
+            .and_then(|inode| self.files.get_mut(inode))
     }
 }
 
@@ -129,7 +158,12 @@ impl MemoryDisk {
     /// A disk with this content.
     pub fn of(image: Image, recording: bool) -> Self {
         let next_inode = image.files.keys().next_back().map_or(0, |last| last + 1);
-        Self(Arc::new(Mutex::new(State { image, next_inode, recording, ..State::default() })))
+        Self(Arc::new(Mutex::new(State {
+            image,
+            next_inode,
+            recording,
+            ..State::default()
+        })))
     }
 
     pub fn image(&self) -> Image {
@@ -178,7 +212,10 @@ impl MemoryDisk {
         if name.starts_with("read") {
             state.reads += 1;
         }
-        let failure = state.fail_at.filter(|(at, _)| *at == number).map(|(_, failure)| failure);
+        let failure = state
+            .fail_at
+            .filter(|(at, _)| *at == number)
+            .map(|(_, failure)| failure);
         if failure.is_some() {
             state.failed = Some(name);
         }
@@ -210,7 +247,11 @@ impl State {
     }
 
     fn exists(&self, path: &StoragePath) -> io::Result<usize> {
-        self.image.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.image
+            .names
+            .get(path)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn folder(&self, folder: Option<&DiskName>) -> io::Result<()> {
@@ -238,17 +279,16 @@ impl FileSystem for MemoryDisk {
             .filter(|(path, _)| path.folder() == folder)
             .map(|(path, inode)| Entry {
                 name: path.file().clone(),
-                kind: EntryKind::File { length: state.image.files[inode].len() as u64 },
+                kind: EntryKind::File {
+                    length: state.image.files[inode].len() as u64,
+                },
             })
             .collect();
         if folder.is_none() {
-            entries.extend(
-                state
-                    .image
-                    .folders
-                    .iter()
-                    .map(|name| Entry { name: name.clone(), kind: EntryKind::Folder }),
-            );
+            entries.extend(state.image.folders.iter().map(|name| Entry {
+                name: name.clone(),
+                kind: EntryKind::Folder,
+            }));
         }
         Ok(entries)
     }
@@ -277,19 +317,31 @@ impl FileSystem for MemoryDisk {
         }
         let inode = state.next_inode;
         state.next_inode += 1;
-        state.change(Change::Create { path: file.clone(), inode });
-        Ok(Arc::new(MemoryFile { disk: self.clone(), inode }))
+        state.change(Change::Create {
+            path: file.clone(),
+            inode,
+        });
+        Ok(Arc::new(MemoryFile {
+            disk: self.clone(),
+            inode,
+        }))
     }
 
     fn open(&self, file: &StoragePath, _access: Access) -> io::Result<Arc<dyn RawFile>> {
         let inode = self.plain("open")?.exists(file)?;
-        Ok(Arc::new(MemoryFile { disk: self.clone(), inode }))
+        Ok(Arc::new(MemoryFile {
+            disk: self.clone(),
+            inode,
+        }))
     }
 
     fn rename(&self, from: &StoragePath, to: &StoragePath) -> io::Result<()> {
         let mut state = self.plain("rename")?;
         state.exists(from)?;
-        state.change(Change::Rename { from: from.clone(), to: to.clone() });
+        state.change(Change::Rename {
+            from: from.clone(),
+            to: to.clone(),
+        });
         Ok(())
     }
 
@@ -301,12 +353,12 @@ impl FileSystem for MemoryDisk {
     }
 
     fn lock(&self, _file: &StoragePath) -> io::Result<Option<Box<dyn Lock>>> {
-        self.plain("lock")?;
+        drop(self.plain("lock")?);
         Ok(Some(Box::new(Held)))
     }
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
-        self.plain("free space")?;
+        drop(self.plain("free space")?);
         Ok(None)
     }
 }
@@ -331,7 +383,9 @@ impl RawFile for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.disk.plain("read")?;
         let file = &state.image.files[&self.inode];
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(file.len());
+        let offset = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(file.len());
         let count = buffer.len().min(file.len() - offset);
         buffer[..count].copy_from_slice(&file[offset..offset + count]);
         Ok(count)
@@ -354,7 +408,11 @@ impl RawFile for MemoryFile {
             Some(failure) => return Err(error(failure)),
         }
         let written = data.len();
-        state.change(Change::Write { inode: self.inode, offset, data: data.into() });
+        state.change(Change::Write {
+            inode: self.inode,
+            offset,
+            data: data.into(),
+        });
         Ok(written)
     }
 
@@ -373,7 +431,10 @@ impl RawFile for MemoryFile {
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         let mut state = self.disk.plain("truncate")?;
-        state.change(Change::Truncate { inode: self.inode, length });
+        state.change(Change::Truncate {
+            inode: self.inode,
+            length,
+        });
         Ok(())
     }
 }

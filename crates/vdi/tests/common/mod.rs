@@ -7,7 +7,7 @@
 )]
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use vab_vdi::{
@@ -96,4 +96,23 @@ impl Both {
 pub(crate) fn content(device: usize, length: usize) -> Vec<u8> {
     let byte = |i: usize| u8::try_from((i * 7 + i / 251 + device) % 256).unwrap();
     (0..length).map(byte).collect()
+}
+
+/// Something that happens once.
+#[derive(Debug, Default)]
+pub(crate) struct Once(Mutex<bool>, Condvar);
+
+impl Once {
+    pub(crate) fn set(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+
+    pub(crate) fn wait(&self) {
+        drop(
+            self.1
+                .wait_while(self.0.lock().unwrap(), |set| !*set)
+                .unwrap(),
+        );
+    }
 }
