@@ -75,6 +75,9 @@ pub mod rechunk;
 mod seam;
 pub mod serve;
 mod sync;
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "SQL Server's own library is COM")]
+pub mod windows;
 
 pub use client::{
     AbortHandle, Command, CompleteCommand, ConfiguredSet, CreatedSet, Device, Event, FlushCommand,
