@@ -21,11 +21,14 @@ type Backend = fn() -> Both;
 
 /// The back ends, by name.
 fn backends() -> Vec<(&'static str, Backend)> {
-    vec![
-        ("memory", common::memory as Backend),
-        #[cfg(unix)]
-        ("pipe", common::pipe),
-    ]
+    let mut backends = vec![("memory", common::memory as Backend)];
+    #[cfg(unix)]
+    backends.push(("pipe", common::pipe));
+    #[cfg(target_os = "linux")]
+    if common::linux().is_some() {
+        backends.push(("linux", || common::linux().unwrap()));
+    }
+    backends
 }
 
 fn faults(devices: usize) -> Vec<Fault> {
