@@ -32,11 +32,12 @@ pub(super) fn sweep(chain: &Chain) -> Reached {
     let mut reached = Reached(vec![Vec::new(); chain.tree().len()]);
     let mut events = events(chain);
     events.sort_by_key(|(place, event)| (place.lsn, matches!(event, Event::Branch)));
+    let since = |place: Place| Some(chain.track(place.fork)?.end_at(place.lsn)?.since);
     for (place, event) in events {
         let end = match event {
             Event::Data(slot) => data_usable(chain, slot).then(|| End {
                 lsn: place.lsn,
-                time: chain.at(slot).map(|facts| facts.finished),
+                time: since(place),
                 whole: true,
             }),
             Event::Log(log) => {
@@ -46,7 +47,7 @@ pub(super) fn sweep(chain: &Chain) -> Reached {
                     .is_some())
                 .then_some(End {
                     lsn: place.lsn,
-                    time: Some(log.finished),
+                    time: since(place),
                     whole: true,
                 })
             }
