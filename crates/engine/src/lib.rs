@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod refusal;
 mod request;
+pub mod sim;
 
 pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel};
 pub use error::{BackupError, EngineError, RestoreError};
