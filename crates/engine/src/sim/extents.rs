@@ -55,8 +55,15 @@ impl ExtentMap {
 /// Written as hexadecimal text: short, and the rest of the state is readable text as well.
 impl serde::Serialize for ExtentMap {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text: String = self.0.iter().map(|word| format!("{word:016x}")).collect();
-        serializer.serialize_str(&text)
+        serializer.collect_str(&Hex(&self.0))
+    }
+}
+
+struct Hex<'a>(&'a [u64]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|word| write!(f, "{word:016x}"))
     }
 }
 

@@ -42,7 +42,7 @@ impl Ids {
     }
 }
 
-/// SplitMix64: every state is followed by a different one.
+/// `SplitMix64`: every state is followed by a different one.
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

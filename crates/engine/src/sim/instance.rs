@@ -485,16 +485,14 @@ impl Instance {
         database: Database,
         folder: Option<String>,
     ) -> Result<(), EngineError> {
-        let entry = Entry::Database {
-            database,
-            folder: folder.clone(),
-        };
+        let new = folder.clone();
+        let entry = Entry::Database { database, folder };
         let before = lock(&self.databases).insert(key(name), entry);
         let old = match before {
             Some(Entry::Database { folder, .. }) => folder,
             _ => None,
         };
-        self.remove_folder(old.as_deref(), folder.as_deref())
+        self.remove_folder(old.as_deref(), new.as_deref())
     }
 
     fn new_volume(&self) -> Result<(Volume, Option<String>), EngineError> {

@@ -82,7 +82,7 @@ impl Core {
             } => {
                 self.note_undo(tx, undoes);
                 for page in first..first.saturating_add(pages) {
-                    self.redo_empty(page, lsn)?;
+                    self.redo_empty(page, lsn);
                 }
             }
             Record::Commit { tx, .. } | Record::RolledBack { tx, .. } => {
@@ -106,10 +106,10 @@ impl Core {
     }
 
     fn note_undo(&mut self, tx: u64, undoes: Lsn) {
-        if let Some(active) = self.active.get_mut(&tx) {
-            if active.changes.last() == Some(&undoes) {
-                active.changes.pop();
-            }
+        if let Some(active) = self.active.get_mut(&tx)
+            && active.changes.last() == Some(&undoes)
+        {
+            active.changes.pop();
         }
     }
 
@@ -130,7 +130,7 @@ impl Core {
     }
 
     /// Empties a page of a bulk load, which may be half written.
-    fn redo_empty(&mut self, page: u32, lsn: Lsn) -> Result<(), EngineError> {
+    fn redo_empty(&mut self, page: u32, lsn: Lsn) {
         let newer = self
             .pages
             .page(page, &mut self.log, &self.volume)
@@ -139,6 +139,5 @@ impl Core {
             self.pages.overwrite(Page::empty(page, lsn));
         }
         self.mark(page, lsn);
-        Ok(())
     }
 }

@@ -41,7 +41,7 @@ impl Transaction {
         self.core()?.delete(&self.database.host, self.id, key)
     }
 
-    /// Adds many rows at once, on pages of their own. Under the BULK_LOGGED and SIMPLE models
+    /// Adds many rows at once, on pages of their own. Under the `BULK_LOGGED` and `SIMPLE` models
     /// only the numbers of the pages are logged, unless a full or differential backup runs.
     ///
     /// After an error some of the rows may be there: roll back.
@@ -100,13 +100,14 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if !self.over {
-            if let Ok(mut core) = self.core() {
-                // If this fails, recovery does it when the database is opened again.
-                if let Err(error) = core.roll_back(&self.database.host, self.id) {
-                    tracing::warn!(%error, "a transaction could not be rolled back");
-                }
-            }
+        if self.over {
+            return;
+        }
+        if let Ok(mut core) = self.core()
+            // If this fails, recovery does it when the database is opened again.
+            && let Err(error) = core.roll_back(&self.database.host, self.id)
+        {
+            tracing::warn!(%error, "a transaction could not be rolled back");
         }
     }
 }

@@ -266,11 +266,11 @@ impl Log {
             self.files.remove(&vlf);
             volume.remove(&file_name(vlf))?;
         }
-        if let Some(file) = self.files.get_mut(&end.vlf()) {
-            if file.end > end.block() {
-                file.storage.set_len(offset(end.block(), UNIT))?;
-                file.end = end.block();
-            }
+        if let Some(file) = self.files.get_mut(&end.vlf())
+            && file.end > end.block()
+        {
+            file.storage.set_len(offset(end.block(), UNIT))?;
+            file.end = end.block();
         }
         self.vlf = end.vlf();
         self.next = end.block().max(FIRST_BLOCK);

@@ -136,15 +136,11 @@ fn read_device(
     let mut stripe = ReaderStripe { reader, number };
     loop {
         let frame = stripe.frame();
-        let end = match &frame {
-            Ok(frame) => frame.kind == Kind::Tail,
-            Err(_) => {
-                // The device is dropped after the error was taken: that aborts the set.
-                let _ = frames.send(frame);
-                return Ok(());
-            }
-        };
-        if frames.send(frame).is_err() {
+        let failed = frame.is_err();
+        let end = frame.as_ref().is_ok_and(|frame| frame.kind == Kind::Tail);
+        // After an error, or when nobody wants the frames, the device is dropped: that aborts
+        // the set.
+        if frames.send(frame).is_err() || failed {
             return Ok(());
         }
         if end {

@@ -15,7 +15,7 @@ fn serve<T: Send + 'static>(
     hub: &Hub,
     name: &DeviceName,
     tasks: Vec<T>,
-    task: impl Fn(T, Device) -> T + Send + Sync + Clone + 'static,
+    task: impl Fn(T, &Device) -> T + Send + Sync + Clone + 'static,
 ) -> std::thread::JoinHandle<Vec<T>> {
     let config = SetConfig::new(name, tasks.len()).unwrap();
     let set = hub.create(config).unwrap();
@@ -29,7 +29,7 @@ fn serve<T: Send + 'static>(
             .zip(devices)
             .map(|(state, device)| {
                 let task = task.clone();
-                std::thread::spawn(move || task(state, device))
+                std::thread::spawn(move || task(state, &device))
             })
             .collect();
         let done = threads.into_iter().map(|t| t.join().unwrap()).collect();
@@ -39,7 +39,7 @@ fn serve<T: Send + 'static>(
     })
 }
 
-fn save(mut to: Vec<u8>, device: Device) -> Vec<u8> {
+fn save(mut to: Vec<u8>, device: &Device) -> Vec<u8> {
     while let Ok(Event::Command(command)) = device.next_command(Some(WAIT)) {
         match command {
             Command::Write(write) => {
@@ -54,7 +54,7 @@ fn save(mut to: Vec<u8>, device: Device) -> Vec<u8> {
     to
 }
 
-fn replay(from: Vec<u8>, device: Device) -> Vec<u8> {
+fn replay(from: Vec<u8>, device: &Device) -> Vec<u8> {
     let mut rest = from.as_slice();
     while let Ok(Event::Command(command)) = device.next_command(Some(WAIT)) {
         match command {

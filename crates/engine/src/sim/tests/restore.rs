@@ -5,9 +5,9 @@ use crate::DatabaseState;
 use crate::engine::Engine;
 use crate::request::{RecoverRequest, StopEdge, StopOutcome, Tail};
 
-fn at(seconds: i64) -> Option<StopAt> {
+fn at(seconds: i64) -> StopAt {
     let micros = start().as_micros() + seconds * SECOND;
-    Some(StopAt::Time(ServerTime::from_micros(micros)))
+    StopAt::Time(ServerTime::from_micros(micros))
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_stop_beyond_the_log_leaves_the_database_restoring() {
     let full = world.full("db");
     world.put("db", 1, "a");
     let log = world.log("db");
-    let restored = world.restore_all("copy", &[&full, &log], at(1000));
+    let restored = world.restore_all("copy", &[&full, &log], Some(at(1000)));
     assert_eq!(restored.stop, StopOutcome::Beyond);
     assert_eq!(restored.state, DatabaseState::Restoring);
     let recovered = world
@@ -277,7 +277,7 @@ fn a_full_that_ends_after_the_stop_is_refused() {
     world.put("db", 2, "b");
     let full = world.full("db");
     let mut request = RestoreRequest::new("copy", BackupKind::Full, Vec::new());
-    request.stop_at = at(1);
+    request.stop_at = Some(at(1));
     let error = world.try_restore_with(&full, &request).unwrap_err();
     assert_eq!(restore_number(&error), 4338);
     assert!(world.instance.database("copy").is_err(), "nothing is left");
@@ -294,7 +294,7 @@ fn no_stop_before_what_is_applied() {
     world.restore("copy", &full);
     world.restore("copy", &one);
     let mut request = RestoreRequest::new("copy", BackupKind::Log, Vec::new());
-    request.stop_at = at(1);
+    request.stop_at = Some(at(1));
     let error = world.try_restore_with(&two, &request).unwrap_err();
     assert_eq!(restore_number(&error), 4335);
 }
