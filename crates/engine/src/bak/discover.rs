@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::files::{Candidate, Files};
 use super::group::{Group, GroupKey};
 use super::{MediaSet, Note, Problem, Stripe};
-use crate::mtf::{self, Medium, MtfError, ReadError};
+use crate::mtf::{self, MtfError, ReadError};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Finding {
             .map_err(|source| ReadError::Io { offset: 0, source })
             .and_then(|mut file| mtf::read(&mut file));
         match read {
-            Ok(medium) => self.sort_in(path, medium),
+            Ok(medium) => self.sort_in(Stripe::new(path, medium)),
             Err(ReadError::Format(MtfError::NotABackup { found }))
                 if candidate.folder.is_some() && !found.is_empty() =>
             {
@@ -89,15 +89,13 @@ impl Finding {
         }
     }
 
-    fn sort_in(&mut self, path: PathBuf, medium: Medium) {
+    fn sort_in(&mut self, stripe: Stripe) {
+        let path = stripe.path.clone();
         let notes = &mut self.result.notes;
-        let medium = match medium {
-            Medium::Native(medium) => medium,
-            Medium::Compressed(_) => {
-                notes.push(Note::Compressed { path: path.clone() });
-                self.compressed.push(Stripe::new(path, medium));
-                return;
-            }
+        let Some(medium) = stripe.medium.native().cloned() else {
+            notes.push(Note::Compressed { path });
+            self.compressed.push(stripe);
+            return;
         };
         if medium.trailing > 0 {
             notes.push(Note::TrailingBytes {
@@ -107,7 +105,7 @@ impl Finding {
         }
         if medium.sets.len() > 1 {
             notes.push(Note::SeveralSets {
-                path: path.clone(),
+                path,
                 count: medium.sets.len(),
             });
         }
@@ -116,7 +114,7 @@ impl Finding {
             let key = GroupKey::new(medium.family, set);
             let group = self.groups.entry(key);
             let group = group.or_insert_with(|| Group::new(key, set.clone()));
-            group.add(path, medium);
+            group.add(stripe, medium);
         }
     }
 
@@ -129,7 +127,7 @@ impl Finding {
             }
         }
         result.sets.sort_by(|a, b| order(a).cmp(&order(b)));
-        let compressed = self.compressed.into_iter().map(MediaSet::compressed);
+        let compressed = self.compressed.into_iter().map(MediaSet::unknown);
         result.sets.extend(compressed);
         result
     }

@@ -294,10 +294,8 @@ impl Target {
             name: self.name.clone(),
             source,
         })?;
-        let found = match &medium {
-            Medium::Native(native) => native.sets.first().map(|set| BackupSetId(set.start.id)),
-            Medium::Compressed(_) => None,
-        };
+        let set = medium.native().and_then(|native| native.sets.first());
+        let found = set.map(|set| BackupSetId(set.start.id));
         if found == Some(expected) {
             return Ok(Some(medium));
         }

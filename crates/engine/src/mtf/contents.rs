@@ -5,9 +5,7 @@ use super::block::{
     StreamHeader, TAPE,
 };
 use super::fields::Fields;
-use super::{
-    ConfigRecord, Family, Medium, MtfError, NativeMedium, SetFacts, SetStart, Tag, TapeHeader,
-};
+use super::{ConfigRecord, Family, MtfError, NativeMedium, SetFacts, SetStart, Tag, TapeHeader};
 
 /// The most backup sets that are read from one medium.
 const MAX_SETS: usize = 4096;
@@ -200,20 +198,20 @@ impl Contents {
         &self.sets
     }
 
-    pub(super) fn finish(self, length: u64, trailing: u64) -> Result<Medium, MtfError> {
+    pub(super) fn finish(self, length: u64, trailing: u64) -> Result<NativeMedium, MtfError> {
         let family = self.require_family(length)?;
         let tape = self.tape.ok_or(MtfError::Missing {
             offset: length,
             what: "the block `TAPE`",
         })?;
-        Ok(Medium::Native(NativeMedium {
+        Ok(NativeMedium {
             tape,
             family,
             block_size: self.block_size,
             sets: self.sets,
             length,
             trailing,
-        }))
+        })
     }
 }
 
