@@ -187,7 +187,8 @@ fn stream(
         error,
     };
     let mut file = File::open(&stripe.path).map_err(|error| failed(0, error))?;
-    let mut piece = Vec::new();
+    let capacity = usize::try_from(geometry.max_transfer()).unwrap_or_default();
+    let mut piece = Vec::with_capacity(capacity);
     loop {
         piece.clear();
         let at = reader.position();

@@ -362,3 +362,16 @@ fn a_name_is_that_of_a_file_in_the_folder() {
         );
     }
 }
+
+#[test]
+fn two_stripes_are_not_written_to_one_file() {
+    let target = Folder::new();
+    let both = vec!["a.bak".to_owned(), "A.BAK".to_owned()];
+    let mut request = ExportRequest::new(names("x", 2), target.path(), both);
+    request.existing = Existing::Replace;
+    let error = export(&request, &Hub::new());
+    assert!(
+        matches!(error, Err(ExportError::SameName { .. })),
+        "{error:?}"
+    );
+}

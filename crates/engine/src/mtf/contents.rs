@@ -10,6 +10,9 @@ use super::{ConfigRecord, Family, MtfError, NativeMedium, SetFacts, SetStart, Ta
 /// The most backup sets that are read from one medium.
 const MAX_SETS: usize = 4096;
 
+/// The most bytes of records that are kept of one medium, over all its sets.
+const MAX_KEPT: u64 = 64 << 20;
+
 /// A filemark block has a head of 72 bytes and 8 bytes for each filemark that it has room for.
 const FILE_MARK_HEAD: u32 = 72;
 const FILE_MARK_ENTRY: u32 = 8;
@@ -23,6 +26,8 @@ pub(super) struct Contents {
     block_size: u32,
     start: Option<(u64, SetStart)>,
     sets: Vec<SetFacts>,
+    /// Bytes of the records that `sets` was made of.
+    kept: u64,
 }
 
 /// Where in the order of blocks.
@@ -80,9 +85,10 @@ impl Contents {
             }
             SET_START => {
                 self.require_family(at)?;
-                if self.sets.len() >= MAX_SETS {
+                if self.sets.len() >= MAX_SETS || self.room() == 0 {
                     return Err(MtfError::TooManySets { limit: MAX_SETS });
                 }
+                self.keep(bytes);
                 self.start = Some((at, SetStart::decode(bytes, at)?));
                 self.place = Place::InSet;
             }
@@ -126,6 +132,7 @@ impl Contents {
         bytes: &[u8],
         at: u64,
     ) -> Result<(), MtfError> {
+        self.keep(bytes);
         match block {
             TAPE => self.family = Some(Family::decode(bytes, at)?),
             CONFIG_FIRST => self.on_first_config(ConfigRecord::decode(bytes, at)?, at)?,
@@ -184,6 +191,16 @@ impl Contents {
             offset: at,
             what: "the media set's record (stream `RAID`)",
         })
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.kept = self.kept.saturating_add(bytes);
+    }
+
+    /// How many bytes of records may still be kept.
+    pub(super) fn room(&self) -> u64 {
+        MAX_KEPT.saturating_sub(self.kept)
     }
 
     pub(super) fn block_size(&self) -> u32 {

@@ -10,8 +10,9 @@ const COMPRESSED: &[u8] = b"MSSQLBAK";
 /// A reader that is pushed a medium's bytes, keeps what it needs of them and checks the rest.
 ///
 /// It holds one block descriptor (below 64 KiB) or one configuration record (at most 16 MiB) at a
-/// time, and of a compressed medium one record (below 64 KiB) as well. After an error it stays at
-/// that error.
+/// time, and of a compressed medium one record (below 64 KiB, unpacked below 128 KiB) as well. Of
+/// all records together it keeps the facts of at most 64 MiB. After an error it stays at that
+/// error.
 ///
 /// ```
 /// use vab_engine::mtf::{MtfError, StreamingReader};

@@ -157,7 +157,11 @@ impl Walk {
         };
         let is_read = (block == TAPE && stream.tag == FAMILY)
             || ((block == CONFIG_FIRST || block == CONFIG_LAST) && stream.tag == CONFIG);
-        let limit = if is_read { MAX_CONFIG } else { u64::MAX >> 1 };
+        let limit = if is_read {
+            MAX_CONFIG.min(self.contents.room())
+        } else {
+            u64::MAX >> 1
+        };
         let begin = self.intake.position();
         let end = begin.checked_add(stream.length);
         let (Some(end), true) = (end, stream.length <= limit) else {
