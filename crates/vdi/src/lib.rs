@@ -49,15 +49,22 @@
 
 mod buffer;
 mod client;
+#[cfg(unix)]
+mod clock;
 mod code;
 mod config;
 mod configuration;
 mod engine;
 mod error;
+pub mod gate;
 mod geometry;
 pub mod memory;
 mod name;
+#[cfg(unix)]
+pub mod pipe;
+pub mod rechunk;
 mod seam;
+pub mod serve;
 mod sync;
 
 pub use client::{
@@ -67,7 +74,7 @@ pub use client::{
 pub use code::{CommandCode, CompletionCode, Features, VdCode};
 pub use config::{MAX_DEVICES, SetConfig};
 pub use configuration::{Configuration, Direction};
-pub use engine::{EngineDevice, EngineSet, EngineTransport, OpenSetRequest};
+pub use engine::{EngineAbortHandle, EngineDevice, EngineSet, EngineTransport, OpenSetRequest};
 pub use error::{
     CloseError, ConfigError, CreateError, DeviceError, EngineError, GeometryError, NameError,
     OpenError, WaitError,
