@@ -1,6 +1,6 @@
 //! Finds the media sets among files and folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 
@@ -30,27 +30,19 @@ pub struct Discovered {
 /// no backup is a problem when it was named itself, and a note when it was only met in a folder.
 pub fn discover<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Discovered {
     let mut files = Files::default();
-    let mut folders = Vec::new();
     for path in paths {
-        let path = path.as_ref();
-        files.add(path);
-        if path.is_dir() {
-            folders.push(path.to_owned());
-        }
+        files.add(path.as_ref());
     }
     let mut found = Finding::default();
     found.result.problems = files.problems;
+    let mut with_backups: HashSet<&Path> = HashSet::new();
     for candidate in &files.candidates {
-        found.look_at(candidate);
+        if found.look_at(candidate) {
+            with_backups.extend(candidate.path.ancestors());
+        }
     }
-    for path in folders {
-        let held = files.candidates.iter().any(|file| {
-            file.path.starts_with(&path)
-                && !found.result.notes.contains(&Note::NotABackup {
-                    path: file.path.clone(),
-                })
-        });
-        if !held {
+    for path in files.folders {
+        if !with_backups.contains(path.as_path()) {
             found.result.problems.push(Problem::NoBackups { path });
         }
     }
@@ -65,7 +57,8 @@ struct Finding {
 }
 
 impl Finding {
-    fn look_at(&mut self, candidate: &Candidate) {
+    /// Whether the file is a backup, good or bad.
+    fn look_at(&mut self, candidate: &Candidate) -> bool {
         let path = candidate.path.clone();
         let read = File::open(&path)
             .map_err(|source| ReadError::Io { offset: 0, source })
@@ -73,9 +66,10 @@ impl Finding {
         match read {
             Ok(medium) => self.sort_in(Stripe::new(path, medium)),
             Err(ReadError::Format(MtfError::NotABackup { found }))
-                if candidate.folder.is_some() && !found.is_empty() =>
+                if candidate.in_folder && !found.is_empty() =>
             {
                 self.result.notes.push(Note::NotABackup { path });
+                return false;
             }
             Err(ReadError::Format(error)) => {
                 self.result.problems.push(Problem::Format { path, error });
@@ -87,6 +81,7 @@ impl Finding {
                     .push(Problem::Unreadable { path, error });
             }
         }
+        true
     }
 
     fn sort_in(&mut self, stripe: Stripe) {

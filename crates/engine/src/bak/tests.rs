@@ -375,3 +375,22 @@ fn two_stripes_are_not_written_to_one_file() {
         "{error:?}"
     );
 }
+
+#[test]
+fn a_folder_that_is_named_twice_is_looked_at_once() {
+    let folder = Folder::new();
+    folder.put("in/one.bak", &Tape::default().write());
+    let inner = folder.path().join("in");
+    for paths in [
+        [folder.path(), &inner],
+        [&inner, folder.path()],
+        [&inner, &inner],
+    ] {
+        let found = discover(paths);
+        assert_eq!(found.sets.len(), 1);
+        assert!(
+            found.problems.is_empty() && found.notes.is_empty(),
+            "{found:?}"
+        );
+    }
+}
