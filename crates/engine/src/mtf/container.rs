@@ -135,7 +135,10 @@ impl Container {
             }
             State::Unit => {
                 let unit = self.intake.bytes();
-                if unit.starts_with(&FILE_MARK.0) {
+                if self.inside.intake().skippable() >= self.intake.collected() {
+                    // The rest of a filemark in blocks of more than a unit.
+                    self.inside.skip(self.intake.collected());
+                } else if unit.starts_with(&FILE_MARK.0) {
                     self.inside.push(unit).ok()?;
                 } else if unit.iter().any(|byte| *byte != 0) {
                     return None;
