@@ -50,7 +50,7 @@ struct World {
     life: u64,
     targets: BTreeMap<u64, (FrameDecoder, Option<Target>)>,
     target_clock: LocalClock,
-    speed: Time,
+    slowness: Time,
 }
 
 /// Runs the restore of this seed; true if it came to a good end.
@@ -110,7 +110,7 @@ impl World {
         let now = LocalClock::default().moment(0);
         let mut network = Network::default();
         let conn = network.connect(random.between(50, 50_000));
-        let speed = random.between(10, 100_000);
+        let slowness = random.between(10, 100_000);
         let count = stored.len();
         let decoder = FrameDecoder::new(Limits::CONTROL);
         Self {
@@ -134,14 +134,14 @@ impl World {
             life: 1,
             targets: BTreeMap::from([(conn, (decoder, None))]),
             target_clock: LocalClock::default(),
-            speed,
+            slowness,
         }
     }
 
     fn note(&self, what: impl FnOnce() -> String) {
         if self.trace {
-            let seconds = self.agenda.now as f64 / 1e6;
-            println!("{seconds:>12.6} {}", what());
+            let (seconds, micros) = (self.agenda.now / SECOND, self.agenda.now % SECOND);
+            println!("{seconds:>6}.{micros:06} {}", what());
         }
     }
 
@@ -301,7 +301,7 @@ impl World {
                     let stream = usize::from(block.header.stream);
                     assert!(!self.ended[stream], "a block after the end");
                     self.arrived[stream].push_back(block);
-                    let pause = self.random.between(0, self.speed);
+                    let pause = self.random.between(0, self.slowness);
                     self.agenda.after(pause, Event::Engine(stream));
                 }
                 SourceEvent::StreamEnded { stream } => {
@@ -390,7 +390,7 @@ impl World {
                         let sequence = usize::try_from(sequence).unwrap();
                         let block = self.stored[usize::from(stream)][sequence].clone();
                         // Reads of one stream end in order.
-                        let delay = self.speed / 4;
+                        let delay = self.slowness / 4;
                         let life = self.life;
                         self.agenda
                             .after(delay, Event::Loaded { life, conn, block });

@@ -21,14 +21,13 @@ fn runs(test: &str, run: impl Fn(u64, bool) -> bool) -> u64 {
     let count = RUNS * number("VAB_EFFORT").unwrap_or(1).max(1);
     let (mut wrong, mut good) = (Vec::new(), 0);
     for seed in 0..count {
-        match catch_unwind(AssertUnwindSafe(|| run(seed, false))) {
-            Ok(success) => good += u64::from(success),
-            Err(_) => {
-                eprintln!(
-                    "seed {seed} is wrong; repeat it with: VAB_SEED={seed} cargo test -p vab-mover --test simulator {test} -- --nocapture"
-                );
-                wrong.push(seed);
-            }
+        if let Ok(success) = catch_unwind(AssertUnwindSafe(|| run(seed, false))) {
+            good += u64::from(success);
+        } else {
+            eprintln!(
+                "seed {seed} is wrong; repeat it with: VAB_SEED={seed} cargo test -p vab-mover --test simulator {test} -- --nocapture"
+            );
+            wrong.push(seed);
         }
         if wrong.len() >= 10 {
             break;
