@@ -109,7 +109,8 @@ impl StandIn {
 
     /// The back end under test.
     pub(crate) fn load(&self) -> impl Transport + 'static {
-        self.library.load((&raw const *self.server).expose_provenance())
+        self.library
+            .load((&raw const *self.server).expose_provenance())
     }
 
     /// Both sides of it.
