@@ -12,6 +12,7 @@ mod lsn;
 mod plan;
 mod point;
 pub mod render;
+mod retention;
 mod rollover;
 mod set;
 mod time;
@@ -28,6 +29,10 @@ pub use plan::{
     UnreachableCause,
 };
 pub use point::RestorePoint;
+pub use retention::{
+    ChainFate, FileFate, Gfs, KeepReason, Period, RemoveReason, Retention, RetentionPolicy, Stored,
+    Verdict,
+};
 pub use rollover::{
     CurrentFile, FILE_OPEN_FOR, FileDecision, FileSettings, NewFileReason, next_file,
 };
