@@ -7,6 +7,7 @@
 
 mod catalog;
 mod chain;
+mod guard;
 mod ids;
 mod lsn;
 mod plan;
@@ -22,6 +23,7 @@ pub use chain::{
     BaseProblem, Chain, ChainBuilder, ForkReach, Gap, Interval, PointFacts, PointState, Reachable,
     Recovery, Unusable,
 };
+pub use guard::{ChainBreak, EngineState, NextBackup, OnBrokenChain, RecoveryModel};
 pub use ids::{BackupSetId, DatabaseId, FamilyId, ForkId, PointId};
 pub use lsn::{Lsn, ParseLsnError};
 pub use plan::{
