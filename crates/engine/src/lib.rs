@@ -24,8 +24,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bak;
 mod engine;
 mod error;
+pub mod mtf;
 mod refusal;
 mod request;
 pub mod sim;

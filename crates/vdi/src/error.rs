@@ -267,6 +267,14 @@ pub enum EngineError {
         /// The name that is not in it.
         device: DeviceName,
     },
+    /// The set belongs to somebody who is not trusted.
+    #[error("the device set {name:?} belongs to user {user}, who is not allowed here", name = name.as_str())]
+    Stranger {
+        /// The name of the set.
+        name: DeviceName,
+        /// The user's number.
+        user: u32,
+    },
     /// The request itself cannot be.
     #[error(transparent)]
     Request(#[from] ConfigError),

@@ -139,7 +139,13 @@ impl Device {
     /// Turns a command into what the caller serves, or answers it.
     fn accept(&self, raw: RawCommand) -> Result<Option<Command<'_>>, DeviceError> {
         use Direction::{Backup, Restore};
-        if raw.size > raw.buffer.bytes().len() || raw.size > self.configuration.geometry.max_len() {
+        let has_data = matches!(raw.code, CommandCode::READ | CommandCode::WRITE);
+        let room = raw
+            .buffer
+            .bytes()
+            .len()
+            .min(self.configuration.geometry.max_len());
+        if has_data && raw.size > room {
             let reason = format!("a {} command of {} bytes", raw.code, raw.size);
             return Err(self.fail(DeviceError::Protocol { reason }));
         }
@@ -188,7 +194,7 @@ impl Device {
 
     /// The device is dead from now on, and with it the set.
     fn fail(&self, error: DeviceError) -> DeviceError {
-        if matches!(error, DeviceError::Protocol { .. } | DeviceError::Io { .. }) {
+        if !matches!(error, DeviceError::Aborted | DeviceError::EngineLost) {
             self.core.abort(Cause::Asked);
         }
         self.leave(State::Failed(error.clone()));
