@@ -1,0 +1,84 @@
+//! The commands of one device on their way.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use crate::seam::{Completion, RawCommand};
+use crate::sync::{lock, wait_while};
+
+/// One device between its two sides.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    state: Mutex<State>,
+    to_client: Condvar,
+    to_engine: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: VecDeque<RawCommand>,
+    done: VecDeque<Completion>,
+    /// The engine closed the device.
+    closed: bool,
+}
+
+/// What a client finds on its lane.
+#[derive(Debug)]
+pub(super) enum Found {
+    Command(RawCommand),
+    Nothing,
+    Closed,
+}
+
+impl Lane {
+    pub(super) fn submit(&self, command: RawCommand) {
+        lock(&self.state).pending.push_back(command);
+        self.to_client.notify_one();
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.to_client.notify_one();
+    }
+
+    pub(super) fn complete(&self, completion: Completion) {
+        lock(&self.state).done.push_back(completion);
+        self.to_engine.notify_one();
+    }
+
+    /// Waits for a command, until `over` says that the wait is over; commands that are pending
+    /// then are not given.
+    pub(super) fn receive(&self, timeout: Option<Duration>, over: impl Fn() -> bool) -> Found {
+        let state = lock(&self.state);
+        let waiting = |state: &mut State| state.pending.is_empty() && !state.closed && !over();
+        let (mut state, _) = wait_while(&self.to_client, state, timeout, waiting);
+        if state.closed && state.pending.is_empty() {
+            return Found::Closed;
+        }
+        if over() {
+            return Found::Nothing;
+        }
+        let next = state.pending.pop_front();
+        next.map_or(Found::Nothing, Found::Command)
+    }
+
+    /// Waits for a completion, until `over` says that the wait is over.
+    pub(super) fn reap(
+        &self,
+        timeout: Option<Duration>,
+        over: impl Fn() -> bool,
+    ) -> Option<Completion> {
+        let state = lock(&self.state);
+        let waiting = |state: &mut State| state.done.is_empty() && !over();
+        let (mut state, _) = wait_while(&self.to_engine, state, timeout, waiting);
+        state.done.pop_front()
+    }
+
+    /// Wakes both sides.
+    pub(super) fn wake(&self) {
+        drop(lock(&self.state));
+        self.to_client.notify_all();
+        self.to_engine.notify_all();
+    }
+}

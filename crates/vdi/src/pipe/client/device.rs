@@ -1,0 +1,183 @@
+//! A client's device at the end of a connection.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::buffer::Buffer;
+use crate::clock::Deadline;
+use crate::code::CommandCode;
+use crate::configuration::Configuration;
+use crate::error::DeviceError;
+use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress};
+use crate::pipe::session::Session;
+use crate::pipe::socket::Socket;
+use crate::seam::{ClientDeviceLink, Completion, RawCommand, Received, Ticket};
+
+#[derive(Debug)]
+pub(super) struct ClientDevice {
+    session: Arc<Session>,
+    index: usize,
+    state: RefCell<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    reader: FrameReader,
+    desk: Desk,
+}
+
+/// What is known about the outstanding commands.
+#[derive(Debug)]
+struct Desk {
+    max_transfer: usize,
+    depth: usize,
+    outstanding: usize,
+    /// Buffers to use again.
+    free: Vec<Vec<u8>>,
+}
+
+impl ClientDevice {
+    pub(super) fn new(session: Arc<Session>, index: usize, agreed: &Configuration) -> Self {
+        let depth = usize::try_from(agreed.depth).unwrap_or(usize::MAX);
+        let desk = Desk {
+            max_transfer: agreed.geometry.max_len(),
+            depth,
+            outstanding: 0,
+            free: Vec::new(),
+        };
+        let reader = FrameReader::default();
+        Self {
+            session,
+            index,
+            state: RefCell::new(State { reader, desk }),
+        }
+    }
+
+    fn socket(&self) -> Result<&Socket, DeviceError> {
+        let socket = self.session.device(self.index);
+        Ok(socket.ok_or(DeviceError::Aborted)?)
+    }
+
+    fn io_error(&self, action: &'static str, error: io::Error) -> DeviceError {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+        match error.kind() {
+            BrokenPipe | ConnectionReset | NotConnected => self.session.cut_off().for_client(),
+            _ => DeviceError::Io {
+                action,
+                error: Arc::new(error),
+            },
+        }
+    }
+}
+
+impl ClientDeviceLink for ClientDevice {
+    fn receive(&self, timeout: Option<Duration>) -> Result<Received, DeviceError> {
+        let state = &mut *self.state.borrow_mut();
+        let (reader, desk) = (&mut state.reader, &mut state.desk);
+        let deadline = Deadline::after(timeout);
+        match reader.next(self.socket()?, deadline, |head| desk.accept(head)) {
+            Ok(Progress::Frame(head, _)) if head.kind == Kind::Close => Ok(Received::Ended),
+            Ok(Progress::Frame(head, buffer)) => match self.session.fate() {
+                None => Ok(Received::Command(desk.hand_out(head, buffer))),
+                // What came before the end of the set is not to be served any more.
+                Some(fate) => Err(fate.for_client()),
+            },
+            Ok(Progress::TimedOut) => Ok(Received::TimedOut),
+            Ok(Progress::Cut) => Err(self.session.cut_off().for_client()),
+            Err(FrameError::Rule(reason)) => Err(DeviceError::Protocol { reason }),
+            Err(FrameError::Io(error)) => Err(self.io_error("receiving a command", error)),
+        }
+    }
+
+    fn complete(&self, completion: Completion) -> Result<(), DeviceError> {
+        let read = completion.command == CommandCode::READ;
+        let body = match completion.buffer.bytes().get(..completion.bytes) {
+            Some(body) if read => body,
+            _ => &[],
+        };
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let head = Head {
+            kind: Kind::Completion,
+            code: completion.code.0,
+            size: number(completion.bytes),
+            body: number(body.len()),
+            ticket: completion.ticket.number().unwrap_or_default(),
+        };
+        let sent = self
+            .socket()?
+            .send(&head.encode(), body, Deadline::after(None));
+        self.state.borrow_mut().desk.take_back(completion.buffer);
+        sent.map_err(|error| self.io_error("completing a command", error))
+    }
+}
+
+impl Desk {
+    /// Checks what comes, and gives room for its body.
+    fn accept(&mut self, head: &Head) -> Result<Vec<u8>, String> {
+        let (size, body) = (number(head.size), number(head.body));
+        match head.kind {
+            Kind::Completion => return Err("a completion from the engine".into()),
+            Kind::Close if self.outstanding > 0 => {
+                return Err("a close while commands are outstanding".into());
+            }
+            Kind::Close => return Ok(Vec::new()),
+            Kind::Command => {}
+        }
+        if self.outstanding >= self.depth {
+            return Err(format!("more than {} outstanding commands", self.depth));
+        }
+        let code = CommandCode(head.code);
+        let expected = if code == CommandCode::WRITE { size } else { 0 };
+        if body != expected {
+            return Err(format!(
+                "a {code} command of {size} bytes with a body of {body}"
+            ));
+        }
+        if !has_data(code) {
+            return Ok(Vec::new());
+        }
+        if size > self.max_transfer {
+            return Err(format!("a {code} command of {size} bytes"));
+        }
+        let free = self.free.pop();
+        Ok(free.unwrap_or_else(|| vec![0; self.max_transfer]))
+    }
+
+    fn hand_out(&mut self, head: Head, buffer: Vec<u8>) -> RawCommand {
+        self.outstanding += 1;
+        let code = CommandCode(head.code);
+        let ticket = Ticket::Number(head.ticket);
+        if has_data(code) {
+            let (size, buffer) = (number(head.size), Buffer::Owned(buffer));
+            return RawCommand {
+                code,
+                size,
+                ticket,
+                buffer,
+            };
+        }
+        RawCommand {
+            code,
+            size: 0,
+            ticket,
+            buffer: Buffer::None,
+        }
+    }
+
+    fn take_back(&mut self, buffer: Buffer) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        if let Buffer::Owned(buffer) = buffer {
+            self.free.push(buffer);
+        }
+    }
+}
+
+fn has_data(code: CommandCode) -> bool {
+    matches!(code, CommandCode::READ | CommandCode::WRITE)
+}
+
+fn number(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

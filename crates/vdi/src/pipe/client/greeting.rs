@@ -1,0 +1,164 @@
+//! How a client finds out who knocks.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::ClientSet;
+use crate::clock::Deadline;
+use crate::configuration::Configuration;
+use crate::engine::OpenSetRequest;
+use crate::pipe::hello::{Answer, Hello, Token};
+use crate::pipe::message;
+use crate::pipe::session::Session;
+use crate::pipe::socket::{Socket, any_ready};
+use crate::sync::lock;
+
+/// The wait for an engine and its connections.
+pub(super) struct Greeting<'a> {
+    set: &'a ClientSet,
+    listener: &'a UnixListener,
+}
+
+/// What a met engine makes.
+type Met = (Session, Configuration);
+
+impl<'a> Greeting<'a> {
+    pub(super) fn new(set: &'a ClientSet, listener: &'a UnixListener) -> Self {
+        Self { set, listener }
+    }
+
+    /// Waits for an engine. Whoever is not trusted, talks nonsense or leaves too early is let go,
+    /// and the wait goes on.
+    pub(super) fn wait(&self, deadline: Deadline) -> io::Result<Option<Met>> {
+        loop {
+            let Some(socket) = self.accept(deadline)? else {
+                return Ok(None);
+            };
+            let patience = Deadline::after(Some(self.set.directory.handshake));
+            if let Ok(Some(met)) = self.meet(&socket, patience) {
+                return Ok(Some(met));
+            }
+            lock(&self.set.greeted).clear();
+            if deadline.left() == Some(Duration::ZERO) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next trusted connection; `None` when none came in time or the set was aborted.
+    fn accept(&self, deadline: Deadline) -> io::Result<Option<Arc<Socket>>> {
+        loop {
+            let mut fds = [
+                PollFd::new(self.listener, PollFlags::IN),
+                PollFd::new(self.set.wake.0.stream(), PollFlags::IN),
+            ];
+            if !any_ready(&mut fds, deadline)? || self.set.is_aborted() {
+                return Ok(None);
+            }
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if is_passing(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            let socket = Arc::new(Socket::new(stream));
+            if matches!(self.set.directory.stranger(&socket), Ok(None)) {
+                lock(&self.set.greeted).push(Arc::clone(&socket));
+                // The abort may have looked at the list before.
+                return Ok((!self.set.is_aborted()).then_some(socket));
+            }
+        }
+    }
+
+    /// Talks with whoever connected first.
+    fn meet(&self, control: &Arc<Socket>, patience: Deadline) -> io::Result<Option<Met>> {
+        let said = message::receive(control, patience)?;
+        let Some(Hello::Set(request)) = Hello::decode(&said) else {
+            message::send(control, &Answer::Malformed.encode(), patience)?;
+            return Ok(None);
+        };
+        if request.device_names.first() != self.set.device_names.first() {
+            message::send(control, &Answer::OtherSet.encode(), patience)?;
+            return Ok(None);
+        }
+        let positions = match request.positions(&self.set.device_names) {
+            Ok(positions) => positions,
+            Err(error) => {
+                let answer = Answer::refusal(&error, &request);
+                message::send(control, &answer.encode(), patience)?;
+                return Ok(None);
+            }
+        };
+        let welcome = Answer::Welcome {
+            token: token(),
+            features: self.set.features,
+        };
+        message::send(control, &welcome.encode(), patience)?;
+        self.gather(control, &welcome, &positions, &request, patience)
+    }
+
+    /// Waits until the engine has connected all devices.
+    fn gather(
+        &self,
+        control: &Arc<Socket>,
+        welcome: &Answer,
+        positions: &[usize],
+        request: &OpenSetRequest,
+        patience: Deadline,
+    ) -> io::Result<Option<Met>> {
+        let mut devices: Vec<Option<Arc<Socket>>> = vec![None; positions.len()];
+        while devices.iter().any(Option::is_none) {
+            let Some(socket) = self.accept(patience)? else {
+                return Ok(None);
+            };
+            // Whoever says nothing or nonsense is let go; the engine may still be on its way.
+            let Ok(said) = message::receive(&socket, patience) else {
+                continue;
+            };
+            let position = match Hello::decode(&said) {
+                Some(Hello::Device { token, index }) if welcome.has(&token) => {
+                    positions.get(usize::from(index)).copied()
+                }
+                // Another engine wants the set.
+                Some(_) => None,
+                None => continue,
+            };
+            match position.and_then(|position| devices.get_mut(position)) {
+                Some(slot @ None) => {
+                    message::send(&socket, &welcome.encode(), patience)?;
+                    *slot = Some(socket);
+                }
+                // That it does not hear the answer is its own affair.
+                _ => drop(message::send(&socket, &Answer::Busy.encode(), patience)),
+            }
+        }
+        let devices = devices.into_iter().flatten().collect();
+        let session = Session::new(Arc::clone(control), devices);
+        Ok(Some((session, request.configuration(self.set.features))))
+    }
+}
+
+/// Errors of an accept that are the peer's, not the listener's.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
+}
+
+/// A number nobody else uses; the hasher's seeds are random.
+fn token() -> Token {
+    let half = || {
+        RandomState::new()
+            .hash_one(std::process::id())
+            .to_le_bytes()
+    };
+    let (a, b) = (half(), half());
+    let mut token = Token::default();
+    for (to, from) in token.iter_mut().zip(a.into_iter().chain(b)) {
+        *to = from;
+    }
+    token
+}

@@ -1,0 +1,210 @@
+//! An engine's device at the end of a connection.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::buffer::Buffer;
+use crate::clock::Deadline;
+use crate::code::{CommandCode, CompletionCode};
+use crate::configuration::Configuration;
+use crate::error::EngineError;
+use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress};
+use crate::pipe::session::Session;
+use crate::pipe::socket::Socket;
+use crate::seam::{Completion, EngineDeviceLink, RawCommand, Ticket};
+
+#[derive(Debug)]
+pub(super) struct Device {
+    session: Arc<Session>,
+    index: usize,
+    max_transfer: usize,
+    /// How long the client may leave what is sent to it in the socket.
+    limit: Option<Duration>,
+    reader: FrameReader,
+    desk: Desk,
+}
+
+/// What is known about the outstanding commands.
+#[derive(Debug, Default)]
+struct Desk {
+    sent: Vec<Sent>,
+    /// Buffers to use again.
+    free: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    ticket: u64,
+    code: CommandCode,
+    size: usize,
+    /// Where the bytes of a read go.
+    buffer: Vec<u8>,
+}
+
+impl Device {
+    pub(super) fn new(
+        session: Arc<Session>,
+        index: usize,
+        agreed: &Configuration,
+        limit: Option<Duration>,
+    ) -> Self {
+        Self {
+            session,
+            index,
+            max_transfer: agreed.geometry.max_len(),
+            limit,
+            reader: FrameReader::default(),
+            desk: Desk::default(),
+        }
+    }
+
+    fn socket(&self) -> Result<&Arc<Socket>, EngineError> {
+        self.session.device(self.index).ok_or(EngineError::Aborted)
+    }
+
+    fn send(&self, head: Head, body: &[u8]) -> Result<(), EngineError> {
+        let sent = self
+            .socket()?
+            .send(&head.encode(), body, Deadline::after(self.limit));
+        sent.map_err(|error| self.io_error("sending a command", error))
+    }
+
+    fn io_error(&self, action: &'static str, error: io::Error) -> EngineError {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, TimedOut};
+        match error.kind() {
+            BrokenPipe | ConnectionReset | NotConnected => self.session.cut_off().for_engine(),
+            TimedOut => EngineError::Timeout {
+                limit: self.limit.unwrap_or_default(),
+            },
+            _ => EngineError::Io {
+                action,
+                error: Arc::new(error),
+            },
+        }
+    }
+}
+
+impl EngineDeviceLink for Device {
+    fn buffer(&mut self, _timeout: Option<Duration>) -> Result<Buffer, EngineError> {
+        let free = self.desk.free.pop();
+        let buffer = free.unwrap_or_else(|| vec![0; self.max_transfer]);
+        Ok(Buffer::Owned(buffer))
+    }
+
+    fn recycle(&mut self, buffer: Buffer) {
+        if let Buffer::Owned(buffer) = buffer {
+            self.desk.free.push(buffer);
+        }
+    }
+
+    fn submit(&mut self, command: RawCommand) -> Result<(), EngineError> {
+        let ticket = command.ticket.number().unwrap_or_default();
+        let RawCommand {
+            code, size, buffer, ..
+        } = command;
+        let body = match buffer.bytes().get(..size) {
+            Some(body) if code == CommandCode::WRITE => body,
+            _ => &[],
+        };
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let head = Head {
+            kind: Kind::Command,
+            code: code.0,
+            size: number(size),
+            body: number(body.len()),
+            ticket,
+        };
+        self.send(head, body)?;
+        let mut sent = Sent {
+            ticket,
+            code,
+            size,
+            buffer: Vec::new(),
+        };
+        if let Buffer::Owned(buffer) = buffer {
+            if code == CommandCode::READ {
+                sent.buffer = buffer;
+            } else {
+                // What was written is in the socket; the buffer is free.
+                self.desk.free.push(buffer);
+            }
+        }
+        self.desk.sent.push(sent);
+        Ok(())
+    }
+
+    fn reap(&mut self, timeout: Option<Duration>) -> Result<Option<Completion>, EngineError> {
+        let socket = Arc::clone(self.socket()?);
+        let (reader, desk) = (&mut self.reader, &mut self.desk);
+        match reader.next(&socket, Deadline::after(timeout), |head| desk.accept(head)) {
+            Ok(Progress::Frame(head, buffer)) => desk.settle(head, buffer).map(Some),
+            Ok(Progress::TimedOut) => Ok(None),
+            Ok(Progress::Cut) => Err(self.session.cut_off().for_engine()),
+            Err(FrameError::Rule(reason)) => Err(EngineError::Protocol { reason }),
+            Err(FrameError::Io(error)) => Err(self.io_error("waiting for a completion", error)),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), EngineError> {
+        self.send(
+            Head {
+                kind: Kind::Close,
+                code: 0,
+                size: 0,
+                body: 0,
+                ticket: 0,
+            },
+            &[],
+        )
+    }
+}
+
+impl Desk {
+    /// Checks what comes, and gives room for its body.
+    fn accept(&mut self, head: &Head) -> Result<Vec<u8>, String> {
+        if head.kind != Kind::Completion {
+            return Err("a frame that only an engine sends".into());
+        }
+        let Some(sent) = self.sent.iter_mut().find(|sent| sent.ticket == head.ticket) else {
+            return Err("it completed a command that is not outstanding".into());
+        };
+        let (bytes, body) = (number(head.size), number(head.body));
+        let expected = if sent.code == CommandCode::READ {
+            bytes
+        } else {
+            0
+        };
+        if bytes > sent.size || body != expected {
+            let (code, size) = (sent.code, sent.size);
+            return Err(format!(
+                "a {code} command of {size} bytes completed with {bytes} and a body of {body}"
+            ));
+        }
+        Ok(std::mem::take(&mut sent.buffer))
+    }
+
+    fn settle(&mut self, head: Head, buffer: Vec<u8>) -> Result<Completion, EngineError> {
+        let mut sent = self.sent.iter();
+        let Some(index) = sent.position(|sent| sent.ticket == head.ticket) else {
+            let reason = "it completed a command that is not outstanding".into();
+            return Err(EngineError::Protocol { reason });
+        };
+        let command = self.sent.swap_remove(index).code;
+        let buffer = match command {
+            CommandCode::READ => Buffer::Owned(buffer),
+            _ => Buffer::None,
+        };
+        Ok(Completion {
+            ticket: Ticket::Number(head.ticket),
+            command,
+            code: CompletionCode(head.code),
+            bytes: number(head.size),
+            buffer,
+        })
+    }
+}
+
+fn number(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,275 @@
+//! What travels on a device's connection.
+//!
+//! A frame is a head of 24 bytes, little-endian, and a body of `body` bytes:
+//! kind u8 (1 command, 2 close, 3 completion), three zero bytes, code u32, size u32, body u32,
+//! ticket u64. A command of code `Write` has its data as the body; a completion of a `Read` has
+//! the bytes that were read. All others have no body.
+
+use std::io;
+
+use super::socket::Socket;
+use crate::clock::Deadline;
+
+/// Bytes of a head.
+pub(super) const HEAD: usize = 24;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Engine to client: `code` is the command, `size` its size.
+    Command,
+    /// Engine to client: the normal end of the device.
+    Close,
+    /// Client to engine: `code` is the completion code, `size` the bytes written or read.
+    Completion,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    pub(super) code: u32,
+    pub(super) size: u32,
+    pub(super) body: u32,
+    pub(super) ticket: u64,
+}
+
+impl Head {
+    pub(super) fn encode(self) -> [u8; HEAD] {
+        let kind: u32 = match self.kind {
+            Kind::Command => 1,
+            Kind::Close => 2,
+            Kind::Completion => 3,
+        };
+        let mut bytes = [0; HEAD];
+        let words = [kind, self.code, self.size, self.body];
+        let words = words.into_iter().flat_map(u32::to_le_bytes);
+        for (to, from) in bytes.iter_mut().zip(words.chain(self.ticket.to_le_bytes())) {
+            *to = from;
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8; HEAD]) -> Result<Self, String> {
+        let [
+            k0,
+            k1,
+            k2,
+            k3,
+            c0,
+            c1,
+            c2,
+            c3,
+            s0,
+            s1,
+            s2,
+            s3,
+            b0,
+            b1,
+            b2,
+            b3,
+            ticket @ ..,
+        ] = *bytes;
+        let kind = match u32::from_le_bytes([k0, k1, k2, k3]) {
+            1 => Kind::Command,
+            2 => Kind::Close,
+            3 => Kind::Completion,
+            other => return Err(format!("a frame of unknown kind {other:#x}")),
+        };
+        Ok(Self {
+            kind,
+            code: u32::from_le_bytes([c0, c1, c2, c3]),
+            size: u32::from_le_bytes([s0, s1, s2, s3]),
+            body: u32::from_le_bytes([b0, b1, b2, b3]),
+            ticket: u64::from_le_bytes(ticket),
+        })
+    }
+
+    /// `body` as a length in memory.
+    fn body_len(self) -> usize {
+        usize::try_from(self.body).unwrap_or(usize::MAX)
+    }
+}
+
+/// Puts frames together; keeps what arrived of one when a wait times out in its middle.
+#[derive(Debug, Default)]
+pub(super) struct FrameReader {
+    head: [u8; HEAD],
+    have: usize,
+    body: Option<Body>,
+}
+
+#[derive(Debug)]
+struct Body {
+    head: Head,
+    buffer: Vec<u8>,
+    have: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// A frame; its body is at the beginning of the buffer.
+    Frame(Head, Vec<u8>),
+    TimedOut,
+    /// The other side cut the connection.
+    Cut,
+}
+
+/// The other side broke the rules, or the system failed.
+#[derive(Debug)]
+pub(super) enum FrameError {
+    Rule(String),
+    Io(io::Error),
+}
+
+impl FrameReader {
+    /// The next frame. `accept` checks its head and gives the buffer for its body, which must
+    /// have room for it.
+    pub(super) fn next(
+        &mut self,
+        socket: &Socket,
+        deadline: Deadline,
+        accept: impl FnOnce(&Head) -> Result<Vec<u8>, String>,
+    ) -> Result<Progress, FrameError> {
+        let mut body = match self.body.take() {
+            Some(body) => body,
+            None => match self.next_head(socket, deadline)? {
+                Ok(head) => {
+                    let buffer = accept(&head).map_err(FrameError::Rule)?;
+                    let have = 0;
+                    Body { head, buffer, have }
+                }
+                Err(progress) => return Ok(progress),
+            },
+        };
+        let length = body.head.body_len();
+        if length > body.buffer.len() {
+            return Err(FrameError::Rule(format!("a body of {length} bytes")));
+        }
+        while body.have < length {
+            let room = body.buffer.get_mut(body.have..length).unwrap_or_default();
+            match receive(socket, room, deadline)? {
+                None => {
+                    self.body = Some(body);
+                    return Ok(Progress::TimedOut);
+                }
+                Some(0) => return Ok(Progress::Cut),
+                Some(count) => body.have += count,
+            }
+        }
+        Ok(Progress::Frame(body.head, body.buffer))
+    }
+
+    fn next_head(
+        &mut self,
+        socket: &Socket,
+        deadline: Deadline,
+    ) -> Result<Result<Head, Progress>, FrameError> {
+        while let Some(room) = self
+            .head
+            .get_mut(self.have..)
+            .filter(|room| !room.is_empty())
+        {
+            match receive(socket, room, deadline)? {
+                None => return Ok(Err(Progress::TimedOut)),
+                Some(0) => return Ok(Err(Progress::Cut)),
+                Some(count) => self.have += count,
+            }
+        }
+        self.have = 0;
+        Head::decode(&self.head).map(Ok).map_err(FrameError::Rule)
+    }
+}
+
+/// A reset is how the death of the other side looks when it had not read everything.
+fn receive(
+    socket: &Socket,
+    room: &mut [u8],
+    deadline: Deadline,
+) -> Result<Option<usize>, FrameError> {
+    match socket.receive(room, deadline) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Some(0)),
+        result => result.map_err(FrameError::Io),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEAD_OF_WRITE: Head = Head {
+        kind: Kind::Command,
+        code: 2,
+        size: 5,
+        body: 5,
+        ticket: 7,
+    };
+
+    fn at_once() -> Deadline {
+        Deadline::after(Some(Duration::ZERO))
+    }
+
+    proptest! {
+        #[test]
+        fn a_head_is_decoded_as_it_was_encoded(
+            kind in prop_oneof![Just(Kind::Command), Just(Kind::Close), Just(Kind::Completion)],
+            code: u32, size: u32, body: u32, ticket: u64,
+        ) {
+            let head = Head { kind, code, size, body, ticket };
+            prop_assert_eq!(Head::decode(&head.encode()), Ok(head));
+        }
+
+        #[test]
+        fn any_bytes_are_a_head_or_an_error(bytes: [u8; HEAD]) {
+            if let Ok(head) = Head::decode(&bytes) {
+                prop_assert_eq!(head.encode(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_that_comes_byte_by_byte_is_put_together() {
+        let (mut far, near) = UnixStream::pair().unwrap();
+        let near = Socket::new(near);
+        let mut reader = FrameReader::default();
+        let frame = [&HEAD_OF_WRITE.encode()[..], b"hello"].concat();
+        for byte in &frame {
+            let progress = reader.next(&near, at_once(), |_| Ok(vec![0; 8])).unwrap();
+            assert!(matches!(progress, Progress::TimedOut));
+            far.write_all(&[*byte]).unwrap();
+        }
+        let progress = reader.next(&near, at_once(), |_| Ok(vec![0; 8])).unwrap();
+        let Progress::Frame(head, buffer) = progress else {
+            panic!("{progress:?}")
+        };
+        assert_eq!((head, &buffer[..5]), (HEAD_OF_WRITE, &b"hello"[..]));
+    }
+
+    #[test]
+    fn a_body_beyond_its_buffer_is_refused_before_it_is_read() {
+        let (mut far, near) = UnixStream::pair().unwrap();
+        let head = Head {
+            body: u32::MAX,
+            ..HEAD_OF_WRITE
+        };
+        far.write_all(&head.encode()).unwrap();
+        let mut reader = FrameReader::default();
+        let result = reader.next(&Socket::new(near), at_once(), |_| Ok(vec![0; 8]));
+        assert!(matches!(result, Err(FrameError::Rule(_))));
+    }
+
+    #[test]
+    fn a_connection_cut_in_the_middle_of_a_frame_is_cut() {
+        let (mut far, near) = UnixStream::pair().unwrap();
+        far.write_all(&HEAD_OF_WRITE.encode()).unwrap();
+        far.write_all(b"hel").unwrap();
+        drop(far);
+        let mut reader = FrameReader::default();
+        let result = reader.next(&Socket::new(near), at_once(), |_| Ok(vec![0; 8]));
+        assert!(matches!(result, Ok(Progress::Cut)));
+    }
+}

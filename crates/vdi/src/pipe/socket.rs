@@ -1,0 +1,126 @@
+//! A connected socket whose calls end in time.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
+
+use crate::clock::Deadline;
+
+/// A connection to the other side. Reads and writes never block beyond their deadline.
+#[derive(Debug)]
+pub(super) struct Socket(UnixStream);
+
+/// Neither waits nor lets a signal kill the process.
+const SEND: SendFlags = {
+    let flags = SendFlags::DONTWAIT;
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = flags.union(SendFlags::NOSIGNAL);
+    flags
+};
+
+impl Socket {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self(stream)
+    }
+
+    /// For a wait for several sockets.
+    pub(super) fn stream(&self) -> &UnixStream {
+        &self.0
+    }
+
+    /// Some bytes; 0 at the end of the stream, `None` when none came in time.
+    pub(super) fn receive(&self, into: &mut [u8], deadline: Deadline) -> io::Result<Option<usize>> {
+        loop {
+            match recv(&self.0, &mut *into, RecvFlags::DONTWAIT) {
+                Ok((count, _)) => return Ok(Some(count)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if !ready(&self.0, PollFlags::IN, deadline)? {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Fills `into`.
+    pub(super) fn receive_exact(&self, into: &mut [u8], deadline: Deadline) -> io::Result<()> {
+        let mut filled = 0;
+        while let Some(room) = into.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.receive(room, deadline)? {
+                None => return Err(io::ErrorKind::TimedOut.into()),
+                Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(count) => filled += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends all of both parts.
+    pub(super) fn send(&self, head: &[u8], body: &[u8], deadline: Deadline) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < head.len() + body.len() {
+            let parts = [
+                IoSlice::new(head.get(sent..).unwrap_or_default()),
+                IoSlice::new(
+                    body.get(sent.saturating_sub(head.len())..)
+                        .unwrap_or_default(),
+                ),
+            ];
+            match sendmsg(&self.0, &parts, &mut SendAncillaryBuffer::default(), SEND) {
+                Ok(count) => sent += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if !ready(&self.0, PollFlags::OUT, deadline)? {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the connection, which wakes both sides. What was sent before still arrives.
+    pub(super) fn cut(&self) {
+        // It is cut already if this fails.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+
+    /// The user at the other end, where the system tells.
+    pub(super) fn peer_user(&self) -> io::Result<Option<u32>> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        return Ok(Some(
+            rustix::net::sockopt::socket_peercred(&self.0)?.uid.as_raw(),
+        ));
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        return Ok(None);
+    }
+}
+
+/// Waits until something can be done with `fd`; false when it could not in time.
+fn ready(fd: &impl AsFd, flags: PollFlags, deadline: Deadline) -> io::Result<bool> {
+    any_ready(&mut [PollFd::new(fd, flags)], deadline)
+}
+
+/// Waits until something can be done with one of them; false when it could not in time.
+pub(super) fn any_ready(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<bool> {
+    loop {
+        let left = deadline.left();
+        let limit = left.map(|left| Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        match poll(fds, limit.as_ref()) {
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

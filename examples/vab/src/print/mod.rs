@@ -1,0 +1,5 @@
+//! What people see.
+
+pub mod bytes;
+pub mod bars;
+pub mod tree;
