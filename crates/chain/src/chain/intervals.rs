@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Chain, ForkId, Lsn, ServerTime, UnreachableCause};
+use crate::{Chain, ForkId, Lsn, PointFacts, ServerTime, UnreachableCause};
 
 use super::build::usable;
 use super::forks::{Fork, Place};
@@ -226,6 +226,20 @@ impl Chain {
     /// The greatest LSN that a backup on the fork ends at.
     pub(crate) fn known_end(&self, fork: Fork) -> Option<Lsn> {
         self.track(fork)?.end()
+    }
+
+    /// The last place that can be reached from which a log leads on.
+    pub(crate) fn before_log(&self, fork: Fork, log: &PointFacts) -> Option<Lsn> {
+        let places = self
+            .reached
+            .on_path(self, fork, log.first_lsn, log.last_lsn);
+        places.last().map(|place| place.lsn)
+    }
+
+    /// The last place on the way to `fork` that can be reached.
+    pub(crate) fn furthest(&self, fork: Fork) -> Option<Lsn> {
+        let places = self.reached.on_path(self, fork, Lsn::ZERO, Lsn::MAX);
+        places.last().map(|place| place.lsn)
     }
 
     /// When the places were reached on both sides of `lsn` that can be.

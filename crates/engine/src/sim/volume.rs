@@ -15,6 +15,9 @@ pub(crate) enum Volume {
     Memory,
 }
 
+/// The most bytes of a file in memory. A page number in a bad backup must not take all memory.
+const MEMORY_LIMIT: usize = 1 << 30;
+
 /// One file of a volume.
 #[derive(Debug)]
 pub(crate) enum Storage {
@@ -181,6 +184,10 @@ impl Storage {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 let end = start.saturating_add(content.len());
                 if bytes.len() < end {
+                    if end > MEMORY_LIMIT {
+                        let full = io::Error::from(io::ErrorKind::StorageFull);
+                        return Err(io_error("writing a database in memory")(full));
+                    }
                     bytes.resize(end, 0);
                 }
                 if let Some(place) = bytes.get_mut(start..end) {
@@ -191,11 +198,11 @@ impl Storage {
         }
     }
 
-    pub(crate) fn set_len(&mut self, size: u64) -> Result<(), EngineError> {
+    pub(crate) fn truncate(&mut self, size: u64) -> Result<(), EngineError> {
         match self {
             Self::Disk(file) => file.set_len(size).map_err(io_error("sizing a database")),
             Self::Memory(bytes) => {
-                bytes.resize(usize::try_from(size).unwrap_or(usize::MAX), 0);
+                bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
                 Ok(())
             }
         }

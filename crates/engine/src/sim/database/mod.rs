@@ -56,7 +56,7 @@ impl Database {
         let mut core = self.core();
         core.require_online()?;
         let id = core.meta.next_tx;
-        core.meta.next_tx += 1;
+        core.meta.next_tx = id.saturating_add(1);
         Ok(Transaction::new(self.clone(), id, core.generation))
     }
 

@@ -3,8 +3,9 @@
 use vab_chain::Lsn;
 
 use super::core::{Active, Core};
+use super::work::BULK_PAGES;
 use crate::error::EngineError;
-use crate::sim::log::{Block, Record};
+use crate::sim::log::{Block, Record, damaged};
 use crate::sim::page::Page;
 
 impl Core {
@@ -50,7 +51,7 @@ impl Core {
                 tx, page, key, new, ..
             } => {
                 self.note_change(tx, lsn);
-                self.redo(page, lsn, |page| page.set(key, new))?;
+                self.redo_row(page, lsn, key, new)?;
             }
             Record::Undo {
                 tx,
@@ -60,12 +61,12 @@ impl Core {
                 undoes,
             } => {
                 self.note_undo(tx, undoes);
-                self.redo(page, lsn, |page| page.set(key, new))?;
+                self.redo_row(page, lsn, key, new)?;
             }
             Record::Bulk { tx, first, pages } => {
                 // The rows are on the pages already: on disk before the commit, or in the backup.
                 self.note_change(tx, lsn);
-                let end = first.saturating_add(pages);
+                let end = self.bulk_end(lsn, first, pages)?;
                 self.pages.extend_to(end);
                 for page in first..end {
                     self.mark(page, lsn);
@@ -81,7 +82,7 @@ impl Core {
                 undoes,
             } => {
                 self.note_undo(tx, undoes);
-                for page in first..first.saturating_add(pages) {
+                for page in first..self.bulk_end(lsn, first, pages)? {
                     self.redo_empty(page, lsn);
                 }
             }
@@ -113,20 +114,43 @@ impl Core {
         }
     }
 
-    fn redo(
+    fn redo_row(
         &mut self,
-        page: u32,
+        id: u32,
         lsn: Lsn,
-        change: impl FnOnce(&mut Page),
+        key: u64,
+        new: Option<&[u8]>,
     ) -> Result<(), EngineError> {
-        self.pages.extend_to(page.saturating_add(1));
-        if self.pages.page(page, &mut self.log, &self.volume)?.lsn < lsn {
-            let page = self.pages.page_mut(page, &mut self.log, &self.volume)?;
-            change(page);
+        // Pages are added one after another.
+        if id > self.pages.count() {
+            return Err(damaged(
+                lsn,
+                "it changes a page beyond the end of the database",
+            ));
+        }
+        self.pages.extend_to(id.saturating_add(1));
+        let page = self.pages.page(id, &mut self.log, &self.volume)?;
+        if page.lsn < lsn {
+            if new.is_some_and(|new| !page.fits(key, new)) {
+                return Err(damaged(lsn, "it puts a row where there is no room for it"));
+            }
+            let page = self.pages.page_mut(id, &mut self.log, &self.volume)?;
+            page.set(key, new);
             page.lsn = lsn;
         }
-        self.mark(page, lsn);
+        self.mark(id, lsn);
         Ok(())
+    }
+
+    /// The page behind those of a bulk load.
+    fn bulk_end(&self, lsn: Lsn, first: u32, pages: u32) -> Result<u32, EngineError> {
+        if first > self.pages.count() || pages > BULK_PAGES {
+            return Err(damaged(
+                lsn,
+                "its bulk load is beyond the end of the database",
+            ));
+        }
+        Ok(first.saturating_add(pages))
     }
 
     /// Empties a page of a bulk load, which may be half written.

@@ -204,7 +204,6 @@ impl Core {
             self.meta.fork_point = head.fork_point;
             self.meta.model = head.model;
             self.meta.newest_commit = head.newest_commit;
-            self.pages.extend_to(head.pages);
             self.restoring()?.redo = head.first_lsn;
         }
         self.meta.next_tx = self.meta.next_tx.max(head.next_tx);
@@ -243,10 +242,13 @@ impl Core {
                 "a frame of pages has another length than its pages",
             ));
         }
+        let mut end = self.pages.count();
         for (id, image) in ids.iter().zip(from.0.chunks(PAGE_SIZE)) {
-            if *id >= head.pages {
+            // A full or differential has every page that it adds; a log adds the others later.
+            if *id >= head.pages || (*id > end && head.kind != BackupKind::Log) {
                 return Err(unsound("a page is beyond the end of the database"));
             }
+            end = end.max(id.saturating_add(1));
             if check(*id, image).is_err() && !damaged_too {
                 return Err(Refusal::DamagedPage {
                     database: self.meta.name.clone(),
@@ -300,6 +302,12 @@ impl Core {
                 break;
             }
         }
+        if roll.stopped == Some(header.lsn(1)) {
+            // Nothing of this block is applied. It may be the first of a new fork: the database
+            // stands at the end of what was before, not here.
+            roll.stopped = Some(redo);
+            return Ok(());
+        }
         self.log.restore(&self.volume, block, roll.stopped)?;
         let end = roll.stopped.unwrap_or_else(|| header.end());
         for record in block.records() {
@@ -325,6 +333,12 @@ impl Core {
         if reached_lsn < end {
             return Err(unsound("its log ends before the set does"));
         }
+        if head.kind != BackupKind::Log {
+            if self.pages.count() < head.pages {
+                return Err(unsound("pages are missing"));
+            }
+            refuse_data_after_stop(head, finished, last, roll.stop)?;
+        }
         let model = self.meta.model;
         let (fork, newest_commit) = (self.meta.fork, self.meta.newest_commit);
         let restore = self.restoring()?;
@@ -347,7 +361,6 @@ impl Core {
                 (Some(_), _) => {}
             }
         } else {
-            refuse_data_after_stop(head, finished, last, roll.stop)?;
             restore.needed = last;
             restore.data_finished = Some(finished);
             let goes_on = head.chain.is_some() || !head.copy_only;

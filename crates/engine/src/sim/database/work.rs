@@ -54,7 +54,7 @@ pub enum WorkError {
 }
 
 /// Pages of one bulk-load record.
-const BULK_PAGES: u32 = 512;
+pub(super) const BULK_PAGES: u32 = 512;
 const MAX_MARK: usize = 128;
 
 impl Core {

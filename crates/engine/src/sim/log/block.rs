@@ -15,6 +15,10 @@ pub(crate) const UNIT: usize = 512;
 /// The most bytes of a block.
 pub(crate) const MAX_BLOCK: usize = 120 * UNIT;
 
+/// No log comes near these; larger numbers are those of a bad block.
+const MAX_VLF: u32 = 1 << 31;
+const MAX_PLACE: u32 = 1 << 24;
+
 /// Bytes of a block's header.
 const HEADER: usize = 40;
 const MAGIC: [u8; 4] = *b"VLB1";
@@ -76,7 +80,7 @@ impl<'a> Block<'a> {
         let (vlf, block, units, records) = (from.u32()?, from.u32()?, from.u16()?, from.u16()?);
         from.u32()?;
         let stored = from.u32()?;
-        if checksum(bytes)? != stored {
+        if checksum(bytes)? != stored || vlf > MAX_VLF || block > MAX_PLACE {
             return Err(Short);
         }
         let header = BlockHeader {

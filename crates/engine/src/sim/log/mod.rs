@@ -269,7 +269,7 @@ impl Log {
         if let Some(file) = self.files.get_mut(&end.vlf())
             && file.end > end.block()
         {
-            file.storage.set_len(offset(end.block(), UNIT))?;
+            file.storage.truncate(offset(end.block(), UNIT))?;
             file.end = end.block();
         }
         self.vlf = end.vlf();

@@ -73,7 +73,7 @@ impl Page {
 
     /// Bytes left for rows.
     pub(crate) fn room(&self) -> usize {
-        PAGE_SIZE - self.used
+        PAGE_SIZE.saturating_sub(self.used)
     }
 
     /// Puts a row, or removes it.

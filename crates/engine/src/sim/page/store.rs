@@ -54,11 +54,9 @@ impl PageStore {
         id
     }
 
-    /// Adds empty pages until there are `count`.
+    /// Adds empty pages until there are `count`. They read as zeros until they are written.
     pub(crate) fn extend_to(&mut self, count: u32) {
-        while self.count < count {
-            self.extend();
-        }
+        self.count = self.count.max(count);
     }
 
     /// A page to look at.
@@ -102,6 +100,7 @@ impl PageStore {
         match self.cache.entry(id) {
             std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
             std::collections::hash_map::Entry::Vacant(entry) => {
+                self.scratch.clear();
                 self.scratch.resize(PAGE_SIZE, 0);
                 self.storage
                     .read_at(offset(id, PAGE_SIZE), &mut self.scratch)?;

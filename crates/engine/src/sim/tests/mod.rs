@@ -3,6 +3,7 @@
 mod backup;
 mod crash;
 mod devices;
+mod history;
 mod restore;
 mod work;
 

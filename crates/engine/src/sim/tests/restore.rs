@@ -207,6 +207,32 @@ fn recovery_begins_a_fork_and_the_next_log_tells_of_it() {
 }
 
 #[test]
+fn a_stop_at_a_fork_leaves_the_database_on_the_fork_before() {
+    let (world, _db) = World::with_db();
+    let full = world.full("db");
+    world.put("db", 1, "a");
+    let one = world.log("db");
+    let middle = world.clock.shows();
+    world.put("db", 2, "b");
+    let lost = world.log("db");
+    let mut request = RestoreRequest::new("db", BackupKind::Full, Vec::new());
+    request.replace = true;
+    world.try_restore_with(&full, &request).unwrap();
+    world.restore_all("db", &[&one], None);
+    world.put("db", 3, "c");
+    let forked = world.log("db");
+    world.restore("copy", &full);
+    world.restore("copy", &one);
+    let mut request = RestoreRequest::new("copy", BackupKind::Log, Vec::new());
+    request.stop_at = Some(StopAt::Time(middle));
+    let stopped = world.try_restore_with(&forked, &request).unwrap();
+    assert_eq!(Some(stopped.redo_lsn), forked.set.fork_point);
+    assert_eq!(stopped.fork, one.set.last_fork);
+    world.restore_all("copy", &[&lost], None);
+    assert_eq!(world.rows("copy"), rows(&[(1, "a"), (2, "b")]));
+}
+
+#[test]
 fn standby_can_be_read_and_goes_on() {
     let (world, db) = World::with_db();
     world.put("db", 1, "a");
