@@ -48,6 +48,8 @@ pub struct Committed {
     pub asked: usize,
     /// From here on it must; `None` when the commit failed.
     pub confirmed: Option<usize>,
+    /// The server that was asked, by its number.
+    pub server: usize,
 }
 
 /// What a workload did, and to which disk.
@@ -60,6 +62,10 @@ pub struct Recording {
     pub errors: Vec<String>,
     /// The server as the workload left it.
     pub repository: Option<Repository>,
+    /// Notices of servers that were stopped.
+    pub noticed: usize,
+    /// How many servers were started.
+    pub servers: usize,
 }
 
 impl Recording {
@@ -71,6 +77,8 @@ impl Recording {
             committed,
             errors: Vec::new(),
             repository: None,
+            servers: 0,
+            noticed: 0,
         }
     }
 
@@ -82,6 +90,13 @@ impl Recording {
         recording
     }
 
+    fn stop(&mut self) {
+        self.noticed += self
+            .repository
+            .take()
+            .map_or(0, |server| server.notices().len());
+    }
+
     /// Does every step; what depends on one that failed is left out.
     pub fn run(&mut self, steps: &[Step]) {
         let mut sessions: BTreeMap<usize, (AppendSession, Backup, SessionRequest)> =
@@ -89,8 +104,9 @@ impl Recording {
         for step in steps {
             match step {
                 Step::Open => {
+                    self.servers += 1;
                     sessions.clear();
-                    self.repository = None;
+                    self.stop();
                     self.repository = open(&self.disk)
                         .map_err(|error| self.errors.push(error))
                         .ok();
@@ -103,7 +119,7 @@ impl Recording {
                 }
                 Step::Close => {
                     sessions.clear();
-                    self.repository = None;
+                    self.stop();
                 }
                 Step::Begin {
                     slot,
@@ -162,6 +178,7 @@ impl Recording {
                             backup,
                             asked,
                             confirmed,
+                            server: self.servers,
                         },
                     );
                 }
