@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vab_manager::{BackupKind, PointId, ServerTime};
+use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
 
 /// The address that `serve` listens on when none is given.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:9420";
@@ -38,6 +38,12 @@ pub(crate) enum Command {
     Restore(RestoreArguments),
     /// Read everything back and say, per restore point, whether it is whole.
     Verify(VerifyArguments),
+    /// Draw the moments one can restore to, with gaps and forks.
+    Timeline(TimelineArguments),
+    /// Read all folders of a repository again and make lost metadata anew.
+    Rescan(RescanArguments),
+    /// Show what is in a .VAB, .VASM or .VACM, also a damaged one.
+    Inspect(InspectArguments),
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +209,68 @@ pub(crate) struct VerifyArguments {
     /// The repository folder.
     #[arg(long, value_name = "DIR")]
     pub repository: PathBuf,
+    /// Only this job.
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// Only this database.
+    #[arg(long, value_name = "DB")]
+    pub database: Option<String>,
+    /// Only restore points committed at this time or later, such as 2026-11-22T14:30:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<UtcTime>,
+    /// Read only every N-th block; quick, and finds less.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub sample: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TimelineArguments {
+    #[command(flatten)]
+    pub catalog: CatalogArguments,
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// How to draw it.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TimelineFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TimelineFormat {
+    /// Lines for a terminal.
+    Text,
+    /// A picture; of one database.
+    Svg,
+    /// A diagram in text form; of one database.
+    Mermaid,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RescanArguments {
+    /// The repository folder; no server may run on it.
+    #[arg(long, value_name = "DIR")]
+    pub repository: PathBuf,
+    /// Make every .VASM anew from its .VAB, also those that look sound.
+    #[arg(long)]
+    pub rebuild_files: bool,
+    /// Make every .VACM anew from the .VASM files, also those that look sound.
+    #[arg(long)]
+    pub rebuild_jobs: bool,
+    /// Forget data files that are not there any more.
+    #[arg(long)]
+    pub forget_missing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// List at most this many records.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub records: usize,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,

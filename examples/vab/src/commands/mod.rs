@@ -4,9 +4,12 @@ mod backup;
 mod demo;
 mod export;
 mod import;
+mod inspect;
 mod list;
+mod rescan;
 mod restore;
 mod serve;
+mod timeline;
 mod verify;
 
 use std::process::ExitCode;
@@ -30,7 +33,10 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::List(arguments) => list::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
-        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Timeline(arguments) => timeline::run(arguments).await,
+        Command::Rescan(arguments) => rescan::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
     }
 }
 

@@ -9,13 +9,14 @@ use crate::args::VerifyArguments;
 use crate::print::bars::Bars;
 use crate::print::bytes::Bytes;
 
-pub(crate) fn run(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
     let bars = Bars::default();
-    let verification = verify(
-        &arguments.repository,
-        &VerifyOptions::default(),
-        &bars.observer(),
-    )?;
+    let mut options = VerifyOptions::default();
+    options.job = arguments.job;
+    options.database = arguments.database;
+    options.since = arguments.since;
+    options.sample = arguments.sample;
+    let verification = verify(&arguments.repository, &options, &bars.observer())?;
     bars.clear();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&verification)?);
