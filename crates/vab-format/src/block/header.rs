@@ -139,7 +139,11 @@ impl BlockHeader {
         })
     }
 
-    fn check(&self) -> Result<(), DecodeError> {
+    /// Checks that every field is in its range, as [`BlockHeader::decode`] does.
+    ///
+    /// # Errors
+    /// The first field that is not.
+    pub fn check(&self) -> Result<(), DecodeError> {
         let stored_limit = if self.is_encrypted() {
             MAX_STORED_LENGTH
         } else {

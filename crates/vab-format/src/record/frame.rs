@@ -138,7 +138,10 @@ impl Frame {
     /// When the body has another length, the payload another checksum, the padding a byte that is
     /// not zero, or the trailer is not that of this record.
     pub fn payload<'a>(&self, body: &'a [u8]) -> Result<&'a [u8], DecodeError> {
-        let due = self.placement.length - wire::size(FRAME_LENGTH);
+        let due = self
+            .placement
+            .length
+            .saturating_sub(wire::size(FRAME_LENGTH));
         let payload_length = self.head.payload_length();
         if wire::size(body.len()) != due {
             return Err(DecodeError::Truncated {

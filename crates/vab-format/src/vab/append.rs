@@ -116,6 +116,7 @@ impl Append {
     /// When it is not the block that is due in its stream, or the file would become too long.
     /// Nothing is changed then.
     pub fn block(&mut self, header: &BlockHeader) -> Result<PlacedBlock, DecodeError> {
+        self.index.check(header)?;
         let frame = Frame::of_block(*header, &self.next);
         if frame.placement.end() > MAX_FILE_LENGTH {
             return Err(DecodeError::OverLimit {

@@ -122,7 +122,9 @@ impl Commit {
         }
         let mut streams = Vec::with_capacity(count);
         for end in &session.streams {
-            streams.push(StreamIndex::decode(&mut fields, end)?);
+            let stream = StreamIndex::decode(&mut fields, end)?;
+            stream.check_within(start, position.offset)?;
+            streams.push(stream);
         }
         fields.finish()?;
         Ok(Self {

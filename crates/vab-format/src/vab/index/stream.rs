@@ -59,6 +59,25 @@ impl StreamIndex {
         Some(Found::Segment(self.segments.get(after.checked_sub(1)?)?))
     }
 
+    /// Checks that everything lies in the session's part of the file.
+    pub(crate) fn check_within(&self, start: u64, end: u64) -> Result<(), DecodeError> {
+        let segments = self.segments.iter();
+        let segments = segments.map(|segment| (segment.position, segment.record_length()));
+        let blocks = self.tail.iter();
+        let blocks = blocks.map(|entry| (entry.position, entry.record_length()));
+        match segments
+            .chain(blocks)
+            .find(|(position, length)| *position < start || position + length > end)
+        {
+            None => Ok(()),
+            Some((found, _)) => Err(DecodeError::InvalidValue {
+                part: Part::Commit,
+                field: "position of a record",
+                found,
+            }),
+        }
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let part = Part::Commit;
         let (segments, entries) = (self.segments.len(), self.tail.len());
