@@ -273,7 +273,7 @@ impl<R: Read + Seek> VabReader<R> {
         }
     }
 
-    fn commit(&mut self, position: Position) -> Result<Session, ReadError> {
+    pub(super) fn commit(&mut self, position: Position) -> Result<Session, ReadError> {
         let offset = position.offset;
         let mut record = self.source.read(offset, ALIGNMENT)?;
         let frame = at(offset, first_frame(&record, &position))?;
