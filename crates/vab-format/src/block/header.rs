@@ -13,6 +13,7 @@ use crate::{checksum, wire};
 ///
 /// The encoded header and the payload travel unchanged from the source into the file and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BlockHeader {
     /// The session that the block belongs to.
     pub session: Uuid,

@@ -23,6 +23,7 @@ pub const fn length(payload: u32) -> u64 {
 
 /// The place that a record is due at: the file, where in it, and the number of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Position {
     /// The identity of the file.
     pub file: Uuid,
@@ -34,6 +35,7 @@ pub struct Position {
 
 /// The frame of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Frame {
     /// What the record is.
     pub head: Head,

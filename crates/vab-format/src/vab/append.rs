@@ -13,6 +13,7 @@ use crate::wire;
 
 /// Where the committed part of a file ends: all that a writer has to know to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct End {
     /// The identity of the file.
     pub file: Uuid,

@@ -12,6 +12,7 @@ const PART: Part = Part::Commit;
 
 /// The end of a committed session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Commit {
     /// Where the session's first record begins: the committed length before it.
     pub start: u64,

@@ -8,6 +8,7 @@ use crate::wire::{self, Fields};
 
 /// The index of one stream: segments that were written before, then the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StreamIndex {
     /// The segments, in the order of their blocks.
     pub segments: Vec<SegmentRef>,
