@@ -23,7 +23,10 @@ type Backend = fn() -> Both;
 fn backends() -> Vec<(&'static str, Backend)> {
     let mut backends = vec![("memory", common::memory as Backend)];
     #[cfg(unix)]
-    backends.push(("pipe", common::pipe));
+    backends.extend([
+        ("pipe", common::pipe as Backend),
+        ("plain pipe", common::plain_pipe),
+    ]);
     #[cfg(any(target_os = "linux", windows))]
     if common::native().is_some() {
         backends.push(("native", || common::native().unwrap()));

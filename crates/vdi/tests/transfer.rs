@@ -34,6 +34,12 @@ macro_rules! suite {
             $(#[test] fn $own() { super::$own(&super::common::pipe()); })*
         }
 
+        #[cfg(unix)]
+        mod plain_pipe {
+            $(#[test] fn $test() { super::$test(&super::common::plain_pipe()); })*
+            $(#[test] fn $own() { super::$own(&super::common::plain_pipe()); })*
+        }
+
         #[cfg(any(target_os = "linux", windows))]
         mod native {
             $(#[test] fn $test() {
