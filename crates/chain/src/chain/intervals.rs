@@ -148,16 +148,10 @@ impl Chain {
         }
         // After a place where the log is known to have rested.
         for end in track.log_ends() {
-            let place = self.reached.on_path(self, fork, end.at, Lsn::MAX).next();
-            if let Some(from) = place
-                .filter(|place| place.lsn == end.at)
-                .and_then(|p| p.time)
-            {
-                found.push(Interval {
-                    from,
-                    to: end.until,
-                });
-                found.push(Interval { from, to: from });
+            if self.end_time(fork, end.at).is_some() {
+                for (from, to) in [(end.since, end.until), (end.since, end.since)] {
+                    found.push(Interval { from, to });
+                }
             }
         }
     }

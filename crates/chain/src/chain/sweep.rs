@@ -54,7 +54,7 @@ pub(super) fn sweep(chain: &Chain) -> Reached {
         let end = match event {
             Event::Data(slot) => data_usable(chain, slot).then(|| End {
                 lsn: place.lsn,
-                time: since(place),
+                time: chain.at(slot).map(|facts| facts.finished),
                 whole: true,
                 start: start(chain, slot),
             }),
