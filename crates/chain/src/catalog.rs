@@ -64,6 +64,11 @@ impl Catalog {
         &self.chains
     }
 
+    /// All chains, by the name of the database.
+    pub fn into_chains(self) -> Vec<Chain> {
+        self.chains
+    }
+
     /// The chains of databases of this name: several when it was used for unrelated databases.
     pub fn named<'c>(&'c self, database: &'c str) -> impl Iterator<Item = &'c Chain> {
         self.chains

@@ -1,6 +1,11 @@
 //! The chains of real SQL Server backups, as an independent program read their headers.
 //!
 //! Runs when `VAB_BAK_DIR` names a folder with a `manifest.csv`.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails loudly"
+)]
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -65,7 +70,7 @@ fn points(rows: &[Row]) -> Vec<RestorePoint> {
             row.time("start"),
             row.time("finish"),
         );
-        set.server = row.get("server").to_owned();
+        row.get("server").clone_into(&mut set.server);
         set.checkpoint_lsn = row.lsn("checkpoint_lsn");
         set.database_backup_lsn = row.lsn("database_backup_lsn");
         set.last_fork = Some(row.get("recovery_fork_guid").parse().expect("a GUID"));

@@ -85,3 +85,15 @@ fn end(stream: u16) -> StreamEnd {
         crc: 0x0102_0304,
     }
 }
+
+/// Bytes that cannot be compressed.
+pub(crate) fn noise(length: usize) -> bytes::Bytes {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..length).map(|_| next()).collect()
+}

@@ -152,7 +152,7 @@ impl Vasm {
         let (file, job_id): (Uuid, Uuid) = (fields.uuid()?, fields.uuid()?);
         let created = fields.i64()?;
         let data_start = fields.u64()?;
-        crate::vab::check_data_start(PART, data_start)?;
+        crate::vab::check_data_start(PART, data_start, features)?;
         let committed_length = fields.u64()?;
         let header = VabHeader {
             file,

@@ -58,14 +58,26 @@ mod engine;
 mod error;
 pub mod gate;
 mod geometry;
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "SQL Server's own library is C++")]
+pub mod linux;
 pub mod memory;
 mod name;
+#[cfg(any(target_os = "linux", windows))]
+#[expect(
+    unsafe_code,
+    reason = "commands and buffers are in memory that the server shares"
+)]
+mod native;
 #[cfg(unix)]
 pub mod pipe;
 pub mod rechunk;
 mod seam;
 pub mod serve;
 mod sync;
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "SQL Server's own library is COM")]
+pub mod windows;
 
 pub use client::{
     AbortHandle, Command, CompleteCommand, ConfiguredSet, CreatedSet, Device, Event, FlushCommand,
@@ -74,7 +86,7 @@ pub use client::{
 pub use code::{CommandCode, CompletionCode, Features, VdCode};
 pub use config::{MAX_DEVICES, SetConfig};
 pub use configuration::{Configuration, Direction};
-pub use engine::{EngineDevice, EngineSet, EngineTransport, OpenSetRequest};
+pub use engine::{EngineAbortHandle, EngineDevice, EngineSet, EngineTransport, OpenSetRequest};
 pub use error::{
     CloseError, ConfigError, CreateError, DeviceError, EngineError, GeometryError, NameError,
     OpenError, WaitError,

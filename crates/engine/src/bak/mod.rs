@@ -34,3 +34,6 @@ pub use media_set::{MediaSet, Stripe};
 pub use names::file_names;
 pub use play::{PlayError, PlayRequest, Played};
 pub use problem::{Note, Problem};
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
 //! A backup program as small as it can be: it keeps streams in memory.
 
-use std::thread;
+use std::thread::{self, Scope};
 use std::time::Duration;
 
 use vab_vdi::memory::Hub;
-use vab_vdi::{Command, Device, DeviceName, Event, SetConfig, Transport, Waited};
+use vab_vdi::{Command, CreatedSet, Device, DeviceName, Event, SetConfig, Transport, Waited};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -103,21 +103,29 @@ fn serve<T: Send, S: Send>(
     let work = &work;
     thread::scope(|scope| {
         let engine = scope.spawn(engine);
-        let Waited::Ready(set) = created.wait(LONG).unwrap() else {
-            panic!("the engine never came");
-        };
-        let (set, devices) = set.open().unwrap();
-        let threads: Vec<_> = devices
-            .into_iter()
-            .enumerate()
-            .map(|(index, device)| scope.spawn(move || work(index, &device)))
-            .collect();
-        let served: Result<Vec<S>, String> = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect();
-        let closed = set.close().map_err(|error| error.to_string());
+        let served = serve_devices(scope, created, work);
         let result = engine.join().unwrap();
-        (result, served.and_then(|served| closed.map(|()| served)))
+        (result, served)
     })
+}
+
+fn serve_devices<'scope, S: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    created: CreatedSet,
+    work: &'scope (impl Fn(usize, &Device) -> Result<S, String> + Sync),
+) -> Result<Vec<S>, String> {
+    let waited = created.wait(LONG).map_err(|error| error.to_string())?;
+    let Waited::Ready(set) = waited else {
+        panic!("the engine never came");
+    };
+    let (set, devices) = set.open().map_err(|error| error.to_string())?;
+    let threads: Vec<_> = devices
+        .into_iter()
+        .enumerate()
+        .map(|(index, device)| scope.spawn(move || work(index, &device)))
+        .collect();
+    let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+    let served = joined.collect::<Result<Vec<S>, String>>();
+    let closed = set.close().map_err(|error| error.to_string());
+    served.and_then(|served| closed.map(|()| served))
 }

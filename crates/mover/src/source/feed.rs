@@ -1,7 +1,6 @@
 //! The thread of one device during a restore.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
@@ -27,7 +26,7 @@ pub(super) enum Arrival {
 /// Feeds a device from arriving blocks, whatever sizes the engine asks for.
 pub(super) struct Feeder {
     pub(super) stream: u16,
-    pub(super) arrivals: Receiver<Arrival>,
+    pub(super) arrivals: mpsc::UnboundedReceiver<Arrival>,
     pub(super) consumed: mpsc::UnboundedSender<Consumed>,
     pub(super) progress: Arc<dyn Fn(Progress) + Send + Sync>,
     pub(super) rest: Bytes,
@@ -91,8 +90,8 @@ impl Feeder {
         if self.ended {
             return Ok(false);
         }
-        match self.arrivals.recv() {
-            Ok(Arrival::Block(block)) => {
+        match self.arrivals.blocking_recv() {
+            Some(Arrival::Block(block)) => {
                 self.rest = raw(&block)?;
                 self.held = Some(block.header.stored_length);
                 self.blocks += 1;
@@ -106,11 +105,11 @@ impl Feeder {
                 });
                 Ok(true)
             }
-            Ok(Arrival::End) => {
+            Some(Arrival::End) => {
                 self.ended = true;
                 Ok(false)
             }
-            Err(_) => Err(StreamError::SessionOver),
+            None => Err(StreamError::SessionOver),
         }
     }
 

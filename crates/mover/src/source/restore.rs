@@ -1,6 +1,5 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -32,7 +31,7 @@ const KEPT_BUFFERS: usize = 32;
 pub struct RestoreSession {
     session: Uuid,
     streams: Vec<StreamEnd>,
-    arrivals: Vec<Receiver<Arrival>>,
+    arrivals: Vec<mpsc::UnboundedReceiver<Arrival>>,
     consumed: mpsc::UnboundedSender<Consumed>,
     board: Arc<Board>,
     /// Dropped to end the session.
@@ -143,7 +142,9 @@ impl RestoreSession {
         let threads = Threads::start(devices, |stream| {
             let feeder = Feeder {
                 stream,
-                arrivals: arrivals.next().unwrap_or_else(|| channel().1),
+                arrivals: arrivals
+                    .next()
+                    .unwrap_or_else(|| mpsc::unbounded_channel().1),
                 consumed: self.consumed.clone(),
                 progress: Arc::clone(&progress),
                 rest: Bytes::new(),
@@ -220,7 +221,7 @@ fn start(halves: Halves, pool: &Arc<Pool>, clock: Clock) -> Link {
 struct Opened {
     session: Uuid,
     totals: Vec<Position>,
-    arrivals: Vec<Receiver<Arrival>>,
+    arrivals: Vec<mpsc::UnboundedReceiver<Arrival>>,
 }
 
 /// Drives the state machine of one restore until it is over.
@@ -231,7 +232,7 @@ struct Driver {
     pool: Arc<Pool>,
     board: Arc<Board>,
     /// Bounded by the credits.
-    streams: Vec<Sender<Arrival>>,
+    streams: Vec<mpsc::UnboundedSender<Arrival>>,
     consumed: mpsc::UnboundedReceiver<Consumed>,
     opened: Option<oneshot::Sender<Opened>>,
     dropped: oneshot::Receiver<()>,
@@ -298,7 +299,8 @@ impl Driver {
                 SourceEvent::Disconnect => self.link = None,
                 SourceEvent::Opened { session, streams } => {
                     info!(%session, streams = streams.len(), "restore begun");
-                    let (ways, arrivals) = streams.iter().map(|_| channel()).unzip();
+                    let (ways, arrivals) =
+                        streams.iter().map(|_| mpsc::unbounded_channel()).unzip();
                     self.streams = ways;
                     if let Some(opened) = self.opened.take() {
                         let _ = opened.send(Opened {

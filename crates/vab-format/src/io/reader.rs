@@ -2,13 +2,18 @@
 
 use std::io::{Read, Seek};
 
+use bytes::Bytes;
+use uuid::Uuid;
+
 use super::source::{ReadError, Source, at};
 use super::stream::StreamReader;
 use crate::block::BlockHeader;
+use crate::codec::Decoder;
 use crate::error::{DecodeError, Part};
 use crate::limits::ALIGNMENT;
 use crate::record::{FRAME_LENGTH, Frame, Head, Position, RecordKind, Trailer};
-use crate::vab::{Commit, End, Found, IndexEntry, IndexSegment, VabHeader, Walk, Walked};
+use crate::stream::StreamEnd;
+use crate::vab::{Commit, End, Found, IndexEntry, IndexSegment, KeyArea, VabHeader, Walk, Walked};
 use crate::vasm::{StoredSession, Vasm};
 use crate::wire;
 
@@ -19,6 +24,7 @@ pub struct VabReader<R> {
     header: VabHeader,
     end: End,
     last: Option<Session>,
+    decoder: Decoder,
 }
 
 /// A committed session of a file.
@@ -48,6 +54,7 @@ impl<R: Read + Seek> VabReader<R> {
             end: End::of_new(&header),
             header,
             last: None,
+            decoder: Decoder::new(),
         };
         if let Some(last) = reader.last_by_trailer()? {
             reader.end = End::after(&last.commit, &last.position, last.length);
@@ -58,9 +65,26 @@ impl<R: Read + Seek> VabReader<R> {
         Ok(reader)
     }
 
+    /// Decrypts blocks with this key from now on.
+    #[cfg(feature = "encrypt")]
+    #[must_use]
+    pub fn with_key(mut self, key: crate::crypto::DataKey) -> Self {
+        self.decoder = Decoder::with_key(key);
+        self
+    }
+
     /// The header of the file.
     pub const fn header(&self) -> &VabHeader {
         &self.header
+    }
+
+    /// The bytes of the area of key slots of an encrypted file.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn key_area(&mut self) -> Result<Vec<u8>, ReadError> {
+        let range = KeyArea::RANGE;
+        self.source.read(range.start, range.end - range.start)
     }
 
     /// Where the committed part of the file ends.
@@ -138,7 +162,7 @@ impl<R: Read + Seek> VabReader<R> {
         session: &Session,
         stream: u16,
         sequence: u64,
-    ) -> Result<(BlockHeader, Vec<u8>), ReadError> {
+    ) -> Result<(BlockHeader, Bytes), ReadError> {
         let no_such_block = ReadError::NoSuchBlock { stream, sequence };
         let index = session.commit.streams.get(usize::from(stream));
         let entry = match index.and_then(|index| index.find(sequence)) {
@@ -298,7 +322,7 @@ impl<R: Read + Seek> VabReader<R> {
         stream: u16,
         sequence: u64,
         entry: &IndexEntry,
-    ) -> Result<(BlockHeader, Vec<u8>), ReadError> {
+    ) -> Result<(BlockHeader, Bytes), ReadError> {
         let position = Position {
             offset: entry.position,
             ..session.position
@@ -311,9 +335,34 @@ impl<R: Read + Seek> VabReader<R> {
             entry.position,
             block_header(&frame, session, stream, sequence, entry),
         )?;
-        let mut body = body;
-        body.truncate(payload);
-        Ok((header, body))
+        Ok((header, Bytes::from(body).slice(..payload)))
+    }
+
+    /// The end of a stream of an encrypted session with its true checksum, if that can be known.
+    #[cfg(feature = "encrypt")]
+    pub(super) fn end_of(&self, session: Uuid, stored: StreamEnd) -> Option<StreamEnd> {
+        self.decoder.end(session, stored)
+    }
+
+    #[cfg(not(feature = "encrypt"))]
+    #[expect(clippy::unused_self, reason = "used where the feature is on")]
+    pub(super) const fn end_of(&self, _: Uuid, _: StreamEnd) -> Option<StreamEnd> {
+        None
+    }
+
+    /// The raw bytes of a block.
+    pub(super) fn content(
+        &mut self,
+        header: &BlockHeader,
+        payload: Bytes,
+    ) -> Result<Bytes, ReadError> {
+        self.decoder
+            .decode(header, payload)
+            .map_err(|source| ReadError::Content {
+                stream: header.stream,
+                offset: header.offset,
+                source,
+            })
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::io::{self, Read, Seek};
 
+use bytes::{Buf, Bytes};
+
 use super::reader::{Session, VabReader};
 use super::source::ReadError;
-use crate::codec;
 
 /// The raw bytes of one stream of a session, in order.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub struct StreamReader<'r, R> {
     session: &'r Session,
     stream: u16,
     sequence: u64,
-    block: io::Cursor<Vec<u8>>,
+    block: Bytes,
 }
 
 impl<'r, R: Read + Seek> StreamReader<'r, R> {
@@ -23,7 +24,7 @@ impl<'r, R: Read + Seek> StreamReader<'r, R> {
             session,
             stream,
             sequence: 0,
-            block: io::Cursor::default(),
+            block: Bytes::new(),
         }
     }
 
@@ -31,7 +32,7 @@ impl<'r, R: Read + Seek> StreamReader<'r, R> {
     ///
     /// # Errors
     /// When the block is damaged, or cannot be decoded.
-    pub fn next_block(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+    pub fn next_block(&mut self) -> Result<Option<Bytes>, ReadError> {
         let end = self
             .session
             .commit
@@ -45,30 +46,24 @@ impl<'r, R: Read + Seek> StreamReader<'r, R> {
             .reader
             .block(self.session, self.stream, self.sequence)?;
         self.sequence += 1;
-        match codec::decode(&header, payload) {
-            Ok(raw) => Ok(Some(raw)),
-            Err(source) => Err(ReadError::Content {
-                stream: self.stream,
-                offset: header.offset,
-                source,
-            }),
-        }
+        self.reader.content(&header, payload).map(Some)
     }
 }
 
 impl<R: Read + Seek> Read for StreamReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = self.block.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
+        while self.block.is_empty() && !buffer.is_empty() {
             match self.next_block() {
-                Ok(Some(block)) => self.block = io::Cursor::new(block),
+                Ok(Some(block)) => self.block = block,
                 Ok(None) => return Ok(0),
                 Err(ReadError::Io(error)) => return Err(error),
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
         }
+        let length = buffer.len().min(self.block.len());
+        if let Some(part) = buffer.get_mut(..length) {
+            self.block.copy_to_slice(part);
+        }
+        Ok(length)
     }
 }

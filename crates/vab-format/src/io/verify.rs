@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek};
 
+use bytes::Bytes;
+
 use super::reader::{Session, VabReader};
 use super::source::{ReadError, at};
 use crate::block::BlockHeader;
@@ -9,8 +11,9 @@ use crate::checksum;
 use crate::error::{DecodeError, Part};
 use crate::limits::{ALIGNMENT, MAX_STREAMS};
 use crate::record::{FRAME_LENGTH, Frame, Head};
-use crate::vab::{End, Found, IndexEntry, IndexSegment, VabHeader, Walk, Walked};
-use crate::{codec, wire};
+use crate::stream::StreamEnd;
+use crate::vab::{End, Found, IndexEntry, IndexSegment, KeyArea, VabHeader, Walk, Walked};
+use crate::wire;
 
 impl<R: Read + Seek> VabReader<R> {
     /// Checks every byte of every session, and what is between the header and the first of them.
@@ -18,11 +21,14 @@ impl<R: Read + Seek> VabReader<R> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn verify_all(&mut self) -> Result<(), ReadError> {
-        let start = VabHeader::LENGTH as u64;
-        if !self.header().features.is_encrypted() {
-            let room = self.source.read(start, self.header().data_start - start)?;
-            at(start, wire::zero(Part::VabHeader, start, &room))?;
+        let mut start = VabHeader::LENGTH as u64;
+        if self.header().features.is_encrypted() {
+            let area = self.key_area()?;
+            at(start, KeyArea::check(&area))?;
+            start = KeyArea::RANGE.end;
         }
+        let room = self.source.read(start, self.header().data_start - start)?;
+        at(start, wire::zero(Part::VabHeader, start, &room))?;
         for ordinal in 1..=self.sessions() {
             let session = self.session(ordinal)?;
             self.verify(&session)?;
@@ -76,18 +82,37 @@ impl<R: Read + Seek> VabReader<R> {
             match walked {
                 Walked::Passed(frame) => {
                     let body = record.split_off(FRAME_LENGTH);
-                    let payload = at(offset, frame.payload(&body))?;
+                    let payload = at(offset, frame.payload(&body))?.len();
                     if let Head::Block(header) = frame.head {
                         let entry = self.entry_of(session, &header, &mut streams)?;
                         at(offset, check_entry(&frame, &header, &entry))?;
-                        streams.add(&header, payload)?;
+                        let payload = Bytes::from(body).slice(..payload);
+                        let crc = self.raw_crc(&header, payload)?;
+                        streams.add(&header, crc);
                     }
                 }
                 Walked::Commit { .. } => {
                     let commit = at(offset, walk.commit(&record))?;
-                    return at(offset, streams.check(&commit.session.streams));
+                    let id = commit.session.id;
+                    let ends = commit.session.streams.iter();
+                    let ends =
+                        ends.map(|end| (!encrypted).then_some(*end).or(self.end_of(id, *end)));
+                    return at(offset, streams.check(ends));
                 }
             }
+        }
+    }
+
+    /// The checksum of a block's raw bytes; `None` where it cannot be known.
+    fn raw_crc(&mut self, header: &BlockHeader, payload: Bytes) -> Result<Option<u32>, ReadError> {
+        match self.content(header, payload) {
+            Ok(raw) => Ok(Some(checksum::crc32c(&raw))),
+            // The payload is what the source made. Whether it is what the engine made cannot be
+            // seen here, but the source wrote down what it read.
+            Err(ReadError::Content { source, .. }) if !source.is_damage() => {
+                Ok((!header.is_encrypted()).then_some(header.raw_crc))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -137,8 +162,8 @@ struct Streams {
 
 #[derive(Default)]
 struct Slot {
-    crc: u32,
-    encrypted: bool,
+    blocks: u64,
+    crc: Option<u32>,
     segment: Option<IndexSegment>,
 }
 
@@ -155,31 +180,27 @@ impl Streams {
         self.each.get_mut(usize::from(stream))
     }
 
-    fn add(&mut self, header: &BlockHeader, payload: &[u8]) -> Result<(), ReadError> {
+    fn add(&mut self, header: &BlockHeader, crc: Option<u32>) {
         if let Some(slot) = self.of(header.stream) {
-            slot.crc = checksum::combine(slot.crc, header.raw_crc, header.raw_length.into());
-            slot.encrypted |= header.is_encrypted();
-        }
-        match codec::decode(header, payload.to_vec()) {
-            Ok(_) => Ok(()),
-            // The payload is what the source made; whether it is what the engine made cannot be
-            // seen here.
-            Err(error) if !error.is_damage() => Ok(()),
-            Err(source) => Err(ReadError::Content {
-                stream: header.stream,
-                offset: header.offset,
-                source,
-            }),
+            let before = if slot.blocks == 0 { Some(0) } else { slot.crc };
+            slot.blocks += 1;
+            slot.crc = before
+                .zip(crc)
+                .map(|(before, crc)| checksum::combine(before, crc, header.raw_length.into()));
         }
     }
 
-    fn check(&self, ends: &[crate::stream::StreamEnd]) -> Result<(), DecodeError> {
+    /// Checks the checksums against the ends of the streams, where both are known.
+    fn check(&self, ends: impl Iterator<Item = Option<StreamEnd>>) -> Result<(), DecodeError> {
         for (slot, end) in self.each.iter().zip(ends) {
-            if !slot.encrypted && slot.crc != end.crc {
+            let found = if slot.blocks == 0 { Some(0) } else { slot.crc };
+            if let (Some(found), Some(end)) = (found, end)
+                && found != end.crc
+            {
                 return Err(DecodeError::Checksum {
                     part: Part::StreamEnd,
                     expected: end.crc,
-                    found: slot.crc,
+                    found,
                 });
             }
         }

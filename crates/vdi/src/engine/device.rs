@@ -297,12 +297,29 @@ impl EngineDevice {
         Ok(())
     }
 
+    /// A command that the client failed before the set ended: that says more than the end.
+    fn failure_before(&mut self) -> Option<EngineError> {
+        for _ in 0..self.outstanding.len() {
+            let done = self.link.reap(Some(Duration::ZERO)).ok()??;
+            if !done.code.is_success() && !done.code.is_end_of_data() {
+                return Some(failed(&done));
+            }
+        }
+        None
+    }
+
     fn check(&self) -> Result<(), EngineError> {
         self.failed.clone().map_or(Ok(()), Err)
     }
 
     /// The device is dead from now on, and with it the set.
     fn fail(&mut self, error: EngineError) -> EngineError {
+        let error = match error {
+            EngineError::Aborted | EngineError::ClientLost => {
+                self.failure_before().unwrap_or(error)
+            }
+            error => error,
+        };
         if self.failed.is_none() {
             self.failed = Some(error.clone());
             self.core.link.abort(Cause::Asked);

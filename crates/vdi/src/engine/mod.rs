@@ -11,7 +11,7 @@ use crate::error::EngineError;
 pub use device::EngineDevice;
 pub use request::OpenSetRequest;
 pub(crate) use set::EngineCore;
-pub use set::EngineSet;
+pub use set::{EngineAbortHandle, EngineSet};
 
 /// Where an engine finds sets of virtual devices.
 pub trait EngineTransport: Send + Sync {

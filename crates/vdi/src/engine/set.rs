@@ -1,7 +1,7 @@
 //! A set of an engine.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use super::device::EngineDevice;
 use crate::configuration::Configuration;
@@ -65,6 +65,11 @@ impl EngineSet {
         self.shared.link.abort(Cause::Asked);
     }
 
+    /// A handle that aborts the set from any thread.
+    pub fn abort_handle(&self) -> EngineAbortHandle {
+        EngineAbortHandle(Arc::downgrade(&self.shared))
+    }
+
     /// The normal end, after all devices were closed.
     ///
     /// # Errors
@@ -80,6 +85,21 @@ impl EngineSet {
                 self.shared.link.abort(Cause::Abandoned);
                 Err(EngineError::DevicesOpen { open })
             }
+        }
+    }
+}
+
+/// Aborts an engine's set, from any thread, at any time; after the set's end it does nothing.
+#[derive(Debug, Clone)]
+pub struct EngineAbortHandle(Weak<EngineCore>);
+
+impl EngineAbortHandle {
+    /// Aborts the set.
+    pub fn abort(&self) {
+        if let Some(core) = self.0.upgrade()
+            && core.open.load(Ordering::Acquire) > 0
+        {
+            core.link.abort(Cause::Asked);
         }
     }
 }

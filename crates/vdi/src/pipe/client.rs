@@ -126,7 +126,7 @@ impl ClientSetLink for ClientSet {
         let Some((session, configuration)) = self.session.get() else {
             return Err(OpenError::Aborted);
         };
-        match session.fate() {
+        match session.look() {
             None => {
                 let session = Arc::clone(session);
                 Ok(Box::new(ClientDevice::new(session, index, configuration)))

@@ -1,13 +1,14 @@
 //! The connections of a set after both sides met.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::socket::Socket;
 use crate::clock::Deadline;
 use crate::error::{DeviceError, EngineError};
 use crate::seam::Cause;
+use crate::sync::lock;
 
 /// All connections of one set, as one side has them.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Session {
     control: Arc<Socket>,
     devices: Vec<Arc<Socket>>,
     fate: AtomicU8,
+    listening: Mutex<()>,
 }
 
 /// How the set ended early.
@@ -37,6 +39,7 @@ impl Session {
             control,
             devices,
             fate: AtomicU8::new(0),
+            listening: Mutex::default(),
         }
     }
 
@@ -70,21 +73,35 @@ impl Session {
         }
     }
 
+    /// Whether the other side said that it is over. Its silence says nothing, not even when it is
+    /// gone: it may have ended normally, which the devices tell.
+    pub(super) fn look(&self) -> Option<Fate> {
+        self.listen(None)
+    }
+
     /// A connection was cut: finds out why.
     pub(super) fn cut_off(&self) -> Fate {
-        if let Some(fate) = self.fate() {
-            return fate;
+        self.listen(Some(Fate::Lost)).unwrap_or(Fate::Lost)
+    }
+
+    /// The last word of the other side, or what its silence means.
+    fn listen(&self, silence: Option<Fate>) -> Option<Fate> {
+        // The word is heard only once, so hearing and deciding are one step.
+        let listening = lock(&self.listening);
+        if self.fate().is_none() {
+            let mut word = [0];
+            let at_once = Deadline::after(Some(Duration::ZERO));
+            let fate = match self.control.receive(&mut word, at_once) {
+                Ok(Some(1)) if word == [ABORTED] => Some(Fate::Aborted),
+                Ok(Some(1)) => Some(Fate::Lost),
+                _ => silence,
+            };
+            if fate.is_some_and(|fate| self.decide(fate)) {
+                self.cut();
+            }
         }
-        let mut word = [0];
-        let at_once = Deadline::after(Some(Duration::ZERO));
-        let fate = match self.control.receive(&mut word, at_once) {
-            Ok(Some(1)) if word == [ABORTED] => Fate::Aborted,
-            _ => Fate::Lost,
-        };
-        if self.decide(fate) {
-            self.cut();
-        }
-        self.fate().unwrap_or(fate)
+        drop(listening);
+        self.fate()
     }
 
     /// The first one counts.

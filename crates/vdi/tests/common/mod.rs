@@ -7,7 +7,10 @@
 )]
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
-use std::sync::Arc;
+#[cfg(target_os = "linux")]
+pub(crate) mod stand_in;
+
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use vab_vdi::{
@@ -23,6 +26,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Both {
     pub(crate) client: Arc<dyn Transport>,
     pub(crate) engine: Arc<dyn EngineTransport>,
+    /// Whether an error says which side went away, or only that the operation was aborted.
+    pub(crate) tells_who_is_lost: bool,
     _keep: Arc<dyn std::any::Any + Send + Sync>,
 }
 
@@ -31,6 +36,7 @@ pub(crate) fn memory() -> Both {
     Both {
         client: Arc::new(hub.clone()),
         engine: Arc::new(hub),
+        tells_who_is_lost: true,
         _keep: Arc::new(()),
     }
 }
@@ -42,8 +48,15 @@ pub(crate) fn pipe() -> Both {
     Both {
         client: Arc::new(directory.clone()),
         engine: Arc::new(directory),
+        tells_who_is_lost: true,
         _keep: Arc::new(folder),
     }
+}
+
+/// The `linux` back end over a stand-in library; `None`, in words, when that cannot be built.
+#[cfg(target_os = "linux")]
+pub(crate) fn linux() -> Option<Both> {
+    stand_in::StandIn::new().map(stand_in::StandIn::both)
 }
 
 pub(crate) fn name() -> DeviceName {
@@ -96,4 +109,23 @@ impl Both {
 pub(crate) fn content(device: usize, length: usize) -> Vec<u8> {
     let byte = |i: usize| u8::try_from((i * 7 + i / 251 + device) % 256).unwrap();
     (0..length).map(byte).collect()
+}
+
+/// Something that happens once.
+#[derive(Debug, Default)]
+pub(crate) struct Once(Mutex<bool>, Condvar);
+
+impl Once {
+    pub(crate) fn set(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+
+    pub(crate) fn wait(&self) {
+        drop(
+            self.1
+                .wait_while(self.0.lock().unwrap(), |set| !*set)
+                .unwrap(),
+        );
+    }
 }

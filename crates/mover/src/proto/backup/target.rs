@@ -105,7 +105,8 @@ pub struct Target {
     streams: Vec<TargetStream>,
     link: Link,
     phase: Phase,
-    /// The source has answered; before that a cut ends the session.
+    /// The source was heard of since the session began. A source that never was may not know of
+    /// the session, and is waited for only shortly.
     confirmed: bool,
     /// Blocks per stream that the running sync covers.
     syncing: Option<Vec<u64>>,
@@ -237,7 +238,7 @@ impl Target {
         }
         self.control.clear();
         self.link = Link::Parked { since: now };
-        let stays = self.confirmed && !self.terms.patience.is_zero();
+        let stays = !self.terms.patience.is_zero();
         match self.phase {
             Phase::Open if !stays => {
                 self.fail(format!("the connection to the source was lost: {cause}"));
@@ -557,6 +558,14 @@ impl Target {
     }
 
     fn patience(&self) -> Duration {
+        if !self.confirmed {
+            return self
+                .config
+                .liveness
+                .idle_limit
+                .saturating_mul(2)
+                .min(self.config.patience);
+        }
         // The source notices a cut later than the target, at worst by the idle limit.
         self.terms
             .patience

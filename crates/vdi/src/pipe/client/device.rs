@@ -97,14 +97,13 @@ impl ClientDeviceLink for ClientDevice {
             Some(body) if read => body,
             _ => &[],
         };
-        let Ticket::Number(ticket) = completion.ticket;
         let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
         let head = Head {
             kind: Kind::Completion,
             code: completion.code.0,
             size: number(completion.bytes),
             body: number(body.len()),
-            ticket,
+            ticket: completion.ticket.number().unwrap_or_default(),
         };
         let sent = self
             .socket()?

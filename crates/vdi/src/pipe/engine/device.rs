@@ -99,7 +99,7 @@ impl EngineDeviceLink for Device {
     }
 
     fn submit(&mut self, command: RawCommand) -> Result<(), EngineError> {
-        let Ticket::Number(ticket) = command.ticket;
+        let ticket = command.ticket.number().unwrap_or_default();
         let RawCommand {
             code, size, buffer, ..
         } = command;
