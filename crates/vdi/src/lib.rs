@@ -71,6 +71,7 @@ mod name;
 mod native;
 #[cfg(unix)]
 pub mod pipe;
+pub mod raw;
 pub mod rechunk;
 mod seam;
 pub mod serve;

@@ -34,10 +34,10 @@ macro_rules! suite {
             $(#[test] fn $own() { super::$own(&super::common::pipe()); })*
         }
 
-        #[cfg(target_os = "linux")]
-        mod linux {
+        #[cfg(any(target_os = "linux", windows))]
+        mod native {
             $(#[test] fn $test() {
-                if let Some(both) = super::common::linux() {
+                if let Some(both) = super::common::native() {
                     super::$test(&both);
                 }
             })*

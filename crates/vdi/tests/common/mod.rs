@@ -7,8 +7,12 @@
 )]
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub(crate) mod stand_in;
+#[cfg(target_os = "linux")]
+pub(crate) mod stand_in_linux;
+#[cfg(windows)]
+pub(crate) mod stand_in_windows;
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -53,9 +57,10 @@ pub(crate) fn pipe() -> Both {
     }
 }
 
-/// The `linux` back end over a stand-in library; `None`, in words, when that cannot be built.
-#[cfg(target_os = "linux")]
-pub(crate) fn linux() -> Option<Both> {
+/// SQL Server's back end of this system over a stand-in library; `None`, in words, when there is
+/// none.
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) fn native() -> Option<Both> {
     stand_in::StandIn::new().map(stand_in::StandIn::both)
 }
 

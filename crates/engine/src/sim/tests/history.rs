@@ -166,10 +166,10 @@ impl History {
         State::new()
     }
 
-    fn run(&mut self, step: Step) {
+    fn run(&mut self, step: &Step) {
         self.tick();
         let db = self.world.db("db");
-        match step {
+        match *step {
             Step::Put(key, size) => {
                 let value = self.value(size);
                 db.put(key, &value).unwrap();
@@ -280,14 +280,14 @@ impl History {
             if standby && kept.set.kind == BackupKind::Log {
                 request.recovery = Recovery::Standby;
             }
-            let Ok(step) = self.world.try_restore_with(&kept, &request) else {
+            let Ok(done) = self.world.try_restore_with(&kept, &request) else {
                 continue;
             };
-            stopped = step.stop;
+            stopped = done.stop;
             restored = true;
-            if step.state == DatabaseState::Standby {
+            if done.state == DatabaseState::Standby {
                 let info = self.world.db(name).info();
-                let truth = self.truth(info.fork.unwrap(), step.redo_lsn, None);
+                let truth = self.truth(info.fork.unwrap(), done.redo_lsn, None);
                 let rows: State = self.world.rows(name).into_iter().collect();
                 assert_eq!(brief(&rows), brief(&truth), "standby");
             }
@@ -330,7 +330,7 @@ proptest! {
     #[test]
     fn what_is_restored_is_what_was(steps in prop::collection::vec(step(), 1..60)) {
         let mut history = History::new();
-        for step in steps {
+        for step in &steps {
             history.run(step);
         }
     }
