@@ -277,6 +277,7 @@ impl Core {
             self.meta.restore = Some(RestoreState {
                 redo: tail.last_lsn,
                 needed: tail.last_lsn,
+                differential: false,
                 logs: true,
                 chain: Some(end),
                 data_finished: None,
