@@ -39,20 +39,18 @@ impl Options {
     /// A server that reads its time from this clock, with random GUIDs, whose commits wait for
     /// the disk.
     pub fn new(clock: impl Clock + 'static) -> Self {
+        Self::with_clock(Arc::new(clock))
+    }
+
+    /// As [`Options::new`], with a clock that others hold as well.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self {
-            clock: Arc::new(clock),
+            clock,
             ids: Ids::random(),
             server: "SIM".to_owned(),
             utc_offset: None,
             sync_commits: true,
         }
-    }
-
-    /// A clock that others hold as well.
-    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        let mut options = Self::new(|| vab_chain::ServerTime::from_micros(0));
-        options.clock = clock;
-        options
     }
 
     /// Where GUIDs come from.
@@ -196,7 +194,9 @@ impl Instance {
     /// Opens an instance and recovers its databases.
     ///
     /// # Errors
-    /// When there is none, another process has it, or a database is damaged.
+    /// When there is none, another process has it, or the state of a database cannot be read. A
+    /// database whose pages or log are damaged is there as [`DatabaseState::Suspect`]: it can be
+    /// restored over or dropped.
     pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, InstanceError> {
         let folder = folder.as_ref();
         let failed = in_folder(folder);
@@ -215,7 +215,15 @@ impl Instance {
                 folder: folder.join(&name),
             };
             let mut core = Core::load(&instance.host, volume)?;
-            core.recover(&instance.host)?;
+            match core.recover(&instance.host) {
+                Ok(()) => {}
+                Err(error @ EngineError::Damaged { .. }) => {
+                    let name = &core.meta.name;
+                    tracing::error!(%error, database = %name, "a database cannot be recovered");
+                    core.meta.state = DatabaseState::Suspect;
+                }
+                Err(error) => return Err(error.into()),
+            }
             let key = key(&core.meta.name);
             let database = Database::new(Arc::clone(&instance.host), core);
             let folder = Some(name);
@@ -322,6 +330,7 @@ impl Instance {
     /// # Errors
     /// When there is none, it is not online, or the new name is taken.
     pub fn rename_database(&self, from: &str, to: &str) -> Result<(), EngineError> {
+        check_name(to)?;
         let mut databases = lock(&self.databases);
         if key(from) != key(to) && databases.contains_key(&key(to)) {
             return Err(exists(to).into());
@@ -467,6 +476,7 @@ impl Instance {
 
     /// Takes a name for a database that is coming.
     fn reserve(&self, name: &str) -> Result<(), Refusal> {
+        check_name(name)?;
         let mut databases = lock(&self.databases);
         match databases.get(&key(name)) {
             Some(Entry::Database { .. }) => Err(exists(name)),
@@ -624,6 +634,17 @@ fn rename(database: &Database, to: &str) -> Result<(), EngineError> {
     core.require_idle()?;
     to.clone_into(&mut core.meta.name);
     core.save()
+}
+
+/// A name has 1 to 128 characters.
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if (1..=128).contains(&name.chars().count()) {
+        return Ok(());
+    }
+    Err(Refusal::NotAllowed {
+        what: "the name of a database has 1 to 128 characters",
+        number: 103,
+    })
 }
 
 fn key(name: &str) -> String {

@@ -67,6 +67,8 @@ pub(crate) struct RestoreState {
     pub(crate) redo: Lsn,
     /// The pages are consistent only when this is applied.
     pub(crate) needed: Lsn,
+    /// A differential was applied.
+    pub(crate) differential: bool,
     /// A log was applied.
     pub(crate) logs: bool,
     /// Where the log chain goes on if it is recovered now.

@@ -15,6 +15,7 @@ mod digest;
 mod extents;
 mod ids;
 mod instance;
+mod locks;
 mod log;
 mod meta;
 mod page;

@@ -45,7 +45,7 @@ pub(crate) fn backup<S: Sink>(
     let mut core = database.core();
     match done {
         Ok((tail, stripes)) => {
-            core.end_backup(request, &job, &tail)?;
+            core.end_backup(host, request, &job, &tail)?;
             Ok(facts(host, &job.head, &tail, stripes))
         }
         Err(error) => {
@@ -224,6 +224,7 @@ impl Core {
     /// The set is whole at the other side: what depends on it may change now.
     fn end_backup(
         &mut self,
+        host: &Host,
         request: &BackupRequest,
         job: &Job,
         tail: &SetTail,
@@ -234,6 +235,9 @@ impl Core {
             self.end_data(job);
         }
         self.save()?;
+        if job.is_log() && request.tail == Tail::Standby {
+            self.enter_standby(host)?;
+        }
         if self.meta.state == DatabaseState::Online && self.meta.chain.is_some() {
             self.truncate()?;
         }
@@ -277,17 +281,14 @@ impl Core {
             self.meta.restore = Some(RestoreState {
                 redo: tail.last_lsn,
                 needed: tail.last_lsn,
+                differential: false,
                 logs: true,
-                chain: Some(end),
+                chain: self.meta.chain,
                 data_finished: None,
                 reached: job.head.newest_commit,
                 interrupted: None,
                 copied: false,
             });
-            if request.tail == Tail::Standby {
-                self.meta.state = DatabaseState::Standby;
-                self.before = Some(std::collections::BTreeMap::new());
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! One database under its lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::sim::clock::Clock;
 use crate::sim::extents::ExtentMap;
 use crate::sim::ids::Ids;
+use crate::sim::locks::Locks;
 use crate::sim::log::{FIRST_BLOCK, Log, Record};
 use crate::sim::meta::{self, Meta};
 use crate::sim::page::{PAGE_SIZE, Page, PageStore};
@@ -47,7 +48,7 @@ pub(crate) struct Core {
     /// Built when it is first needed.
     pub(crate) table: Option<Table>,
     pub(crate) active: BTreeMap<u64, Active>,
-    pub(crate) locks: HashMap<u64, u64>,
+    pub(crate) locks: Locks,
     pub(crate) running: Running,
     /// While standby changes pages: how they were before.
     pub(crate) before: Option<BTreeMap<u32, Page>>,
@@ -178,7 +179,7 @@ impl Core {
             log,
             table: None,
             active: BTreeMap::new(),
-            locks: HashMap::new(),
+            locks: Locks::default(),
             running: Running::default(),
             before: None,
             gone: false,

@@ -49,6 +49,7 @@ impl Core {
             restore: Some(RestoreState {
                 redo: head.first_lsn,
                 needed: head.first_lsn,
+                differential: false,
                 logs: false,
                 chain: None,
                 data_finished: None,
@@ -112,6 +113,17 @@ impl Core {
                 set: head.set.into(),
                 needed: head.base.map(|base| base.set.into()),
                 found: found.map(|base| base.set.into()),
+            });
+        }
+        // A differential brings the base to its own state, but not a differential of another
+        // fork: what only that one changed would stay.
+        if restore.differential && head.last_fork != self.meta.fork && !again {
+            return Err(Refusal::OtherFork {
+                database: self.meta.name.clone(),
+                set: head.set.into(),
+                redo: restore.redo,
+                expected: Some(head.last_fork.into()),
+                found: self.meta.fork.into(),
             });
         }
         refuse_data_after_stop(head, head.started, head.checkpoint, stop)
@@ -362,6 +374,7 @@ impl Core {
             }
         } else {
             restore.needed = last;
+            restore.differential = head.kind == BackupKind::Differential;
             restore.data_finished = Some(finished);
             let goes_on = head.chain.is_some() || !head.copy_only;
             let chain = ChainStart {

@@ -81,7 +81,7 @@ impl Core {
             let time = self.now(host);
             self.append(&Record::RolledBack { tx, time })?;
         }
-        self.locks.retain(|_, owner| *owner != tx);
+        self.locks.release(tx);
         Ok(())
     }
 

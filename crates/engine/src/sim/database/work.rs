@@ -150,7 +150,7 @@ impl Core {
                 limit: MAX_VALUE,
             });
         }
-        let held = self.locks.get(&key) == Some(&tx);
+        let held = self.locks.owner(key) == Some(tx);
         let waiting = page.is_some_and(|page| page.row(key).is_some());
         self.lock_row(tx, key)?;
         if waiting || held || self.table()?.page_of(key).is_some() {
@@ -210,7 +210,7 @@ impl Core {
             self.active.remove(&tx);
             self.maybe_checkpoint(host)?;
         }
-        self.locks.retain(|_, owner| *owner != tx);
+        self.locks.release(tx);
         Ok(())
     }
 
@@ -227,12 +227,10 @@ impl Core {
     }
 
     fn lock_row(&mut self, tx: u64, key: u64) -> Result<(), WorkError> {
-        match self.locks.insert(key, tx) {
-            Some(owner) if owner != tx => {
-                self.locks.insert(key, owner);
-                Err(WorkError::Locked { key })
-            }
-            _ => Ok(()),
+        if self.locks.take(tx, key) {
+            Ok(())
+        } else {
+            Err(WorkError::Locked { key })
         }
     }
 

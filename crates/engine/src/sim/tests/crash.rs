@@ -174,3 +174,63 @@ fn a_torn_end_of_the_log_is_cut_off() {
     let db = instance.database("db").unwrap();
     assert_eq!(db.rows().unwrap(), rows(&[(1, "one")]));
 }
+
+#[test]
+fn a_database_whose_pages_are_damaged_is_suspect_and_can_be_restored_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stripes = vec![Vec::new()];
+    {
+        let instance = Instance::create(folder.path(), options()).unwrap();
+        let other = instance
+            .create_database("other", RecoveryModel::Simple)
+            .unwrap();
+        other.put(1, b"fine").unwrap();
+        let db = instance.create_database("db", RecoveryModel::Full).unwrap();
+        db.put(1, b"one").unwrap();
+        let request = BackupRequest::new("db", BackupKind::Full, Vec::new());
+        instance.backup_to(&request, &mut stripes).unwrap();
+        let mut open = db.begin().unwrap();
+        open.put(1, b"open").unwrap();
+        db.checkpoint().unwrap();
+        std::mem::forget(open);
+        db.damage_page(0).unwrap();
+    }
+    let instance = Instance::open(folder.path(), options()).unwrap();
+    assert_eq!(
+        instance.database("other").unwrap().rows().unwrap(),
+        rows(&[(1, "fine")])
+    );
+    let db = instance.database("db").unwrap();
+    assert_eq!(db.info().state, crate::DatabaseState::Suspect);
+    assert!(db.rows().is_err());
+    let mut request = RestoreRequest::new("db", BackupKind::Full, Vec::new());
+    request.recovery = Recovery::Recovery;
+    let readers = stripes.iter().map(Vec::as_slice);
+    instance.restore_from(&request, readers).unwrap();
+    let db = instance.database("db").unwrap();
+    assert_eq!(db.rows().unwrap(), rows(&[(1, "one")]));
+}
+
+#[test]
+fn a_tail_left_in_standby_can_be_read_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let instance = Instance::create(folder.path(), options()).unwrap();
+        let db = instance.create_database("db", RecoveryModel::Full).unwrap();
+        db.put(1, b"one").unwrap();
+        for (kind, tail) in [
+            (BackupKind::Full, crate::Tail::KeepOnline),
+            (BackupKind::Log, crate::Tail::Standby),
+        ] {
+            let mut request = BackupRequest::new("db", kind, Vec::new());
+            request.tail = tail;
+            instance.backup_elsewhere(&request).unwrap();
+        }
+    }
+    let instance = Instance::open(folder.path(), options()).unwrap();
+    let db = instance.database("db").unwrap();
+    assert_eq!(db.info().state, crate::DatabaseState::Standby);
+    assert_eq!(db.rows().unwrap(), rows(&[(1, "one")]));
+    crate::Engine::recover(&instance, &crate::RecoverRequest::new("db")).unwrap();
+    db.put(2, b"two").unwrap();
+}

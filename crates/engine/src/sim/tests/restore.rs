@@ -436,6 +436,25 @@ fn a_differential_of_the_new_fork_fits_the_old_full() {
 }
 
 #[test]
+fn a_differential_follows_one_of_its_own_fork_only() {
+    let (world, _db) = World::with_db();
+    let full = world.full("db");
+    world.put("db", 1, "a");
+    let one = world.diff("db");
+    world.put("db", 2, "b");
+    let two = world.diff("db");
+    world.restore_all("copy", &[&full], None);
+    world.put("copy", 3, "c");
+    let other = world.diff("copy");
+    world.restore("new", &full);
+    world.restore("new", &one);
+    let error = world.try_restore("new", &other).unwrap_err();
+    assert_eq!(restore_number(&error), 4330);
+    world.restore_all("new", &[&two], None);
+    assert_eq!(world.rows("new"), rows(&[(1, "a"), (2, "b")]));
+}
+
+#[test]
 fn a_renamed_database_keeps_its_chain() {
     let (world, _db) = World::with_db();
     let full = world.full("db");
