@@ -222,7 +222,8 @@ pub fn backup_target(bytes: &[u8]) {
             .iter()
             .filter(|event| matches!(event, TargetEvent::Write(_)))
             .count();
-        let room = (usize::try_from(WINDOW).unwrap_or(0) / PAYLOAD + 1) * usize::from(STREAMS);
+        let share = usize::try_from(WINDOW).unwrap_or(0) / usize::from(STREAMS);
+        let room = (share / PAYLOAD + 1) * usize::from(STREAMS);
         assert!(
             unwritten <= room,
             "{unwritten} blocks wait where {room} may"

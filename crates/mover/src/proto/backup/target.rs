@@ -18,8 +18,8 @@ use crate::proto::violation::Violation;
 pub struct TargetConfig {
     /// When the source counts as gone.
     pub liveness: LivenessConfig,
-    /// Payload bytes of one stream that may be on their way or unwritten; one block more may
-    /// come. Default 4 MiB.
+    /// Payload bytes of one session that may be on their way or unwritten. Every stream has an
+    /// equal share, and may go over it by a block. Default 16 MiB.
     pub window: u64,
     /// Written bytes of one stream after which they are made durable unasked. The share of the
     /// source's memory, if smaller, counts. Default 64 MiB.
@@ -34,7 +34,7 @@ impl Default for TargetConfig {
     fn default() -> Self {
         Self {
             liveness: LivenessConfig::default(),
-            window: 4 * 1024 * 1024,
+            window: 16 * 1024 * 1024,
             sync_bytes: 64 * 1024 * 1024,
             sync_age: Duration::from_secs(2),
             patience: Duration::from_secs(60 * 60),
@@ -133,7 +133,7 @@ impl Target {
         target.link = Link::Up(Liveness::new(config.liveness, now));
         target.control.push_back(Control::Begun {
             session: session.into_bytes(),
-            window: config.window,
+            window: target.window(),
         });
         Ok(target)
     }
@@ -481,7 +481,7 @@ impl Target {
                 }
                 Control::Resumed {
                     streams: self.streams.iter().map(TargetStream::state).collect(),
-                    window: self.config.window,
+                    window: self.window(),
                 }
             }
             Phase::Committed { receipt } => Control::Committed {
@@ -503,8 +503,9 @@ impl Target {
     }
 
     fn open_windows(&mut self) {
+        let window = self.window();
         for stream in &mut self.streams {
-            stream.open(self.config.window);
+            stream.open(window);
         }
     }
 
@@ -555,6 +556,12 @@ impl Target {
         }
         let streams = u64::try_from(self.streams.len()).unwrap_or(u64::MAX).max(1);
         (self.terms.retain / streams / 2).clamp(1, self.config.sync_bytes.max(1))
+    }
+
+    /// The share of one stream.
+    fn window(&self) -> u64 {
+        let streams = u64::try_from(self.streams.len()).unwrap_or(u64::MAX).max(1);
+        (self.config.window / streams).max(1)
     }
 
     fn patience(&self) -> Duration {
