@@ -2,7 +2,7 @@
 // the same slots. What it does is left to the test, through a table of functions. The instance
 // name, in decimal, is the context of the test that creates the set.
 //
-// x86_64-w64-mingw32-g++ -std=c++17 -O1 -shared -static -o sqlvdi-stand-in.dll sqlvdi.cpp -lole32
+// x86_64-w64-mingw32-g++ -std=c++17 -O1 -shared -static -o sqlvdi-stand-in.dll sqlvdi.cpp -lole32 -luuid
 
 #include <initguid.h>
 #include <windows.h>
