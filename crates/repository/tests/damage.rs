@@ -8,6 +8,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::cast_possible_truncation,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test that fails is to end at once"
@@ -178,7 +179,10 @@ fn verify(repository: &Repository) -> VerifyReport {
 /// Holds what is found in a damaged archive against where the damage is.
 fn check(archive: &Archive, damage: &Damage, thorough: bool) -> Result<(), String> {
     let mut image = archive.image.clone();
-    *image.content_mut(&damage.path).unwrap() = damage.content.clone();
+    image
+        .content_mut(&damage.path)
+        .unwrap()
+        .clone_from(&damage.content);
     let touched = archive.touched(&damage.path, &damage.changed);
     let disk = MemoryDisk::of(image, false);
     let repository = Repository::open_read_only_on(storage(&disk)).map_err(|e| e.to_string())?;
@@ -271,7 +275,7 @@ fn every_flipped_byte_is_noticed() {
             around.iter().all(|byte| *byte == 0)
         };
         let positions: Vec<usize> = (0..old.len())
-            .filter(|at| effort.is_some() || at % 8 == 0 || !padding(*at))
+            .filter(|at| effort.is_some() || at.is_multiple_of(8) || !padding(*at))
             .collect();
         for some in positions.chunks(1024) {
             let damages: Vec<_> = some.iter().flat_map(|at| damages(*at)).collect();
@@ -289,7 +293,10 @@ fn every_truncation_is_noticed() {
     for (path, old) in archive.files() {
         // Every length near a boundary, and every 64th between.
         let near = |length: &usize| {
-            old.len() < 2048 || length % 4096 < 130 || length % 4096 > 4030 || length % 64 == 0
+            old.len() < 2048
+                || length % 4096 < 130
+                || length % 4096 > 4030
+                || length.is_multiple_of(64)
         };
         let damages: Vec<_> = (0..old.len())
             .filter(near)
