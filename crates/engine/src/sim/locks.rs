@@ -12,14 +12,12 @@ pub(crate) struct Locks {
 impl Locks {
     /// Locks a row; `false` if another transaction has it.
     pub(crate) fn take(&mut self, tx: u64, key: u64) -> bool {
-        match self.owners.get(&key) {
-            Some(owner) => *owner == tx,
-            None => {
-                self.owners.insert(key, tx);
-                self.held.entry(tx).or_default().push(key);
-                true
-            }
+        if let Some(owner) = self.owners.get(&key) {
+            return *owner == tx;
         }
+        self.owners.insert(key, tx);
+        self.held.entry(tx).or_default().push(key);
+        true
     }
 
     pub(crate) fn owner(&self, key: u64) -> Option<u64> {

@@ -4,6 +4,7 @@ mod backup;
 mod crash;
 mod devices;
 mod history;
+mod hostile;
 mod restore;
 mod work;
 
