@@ -266,7 +266,7 @@ impl Door {
             done: results,
             place,
             stage: self.stage.clone(),
-            stopped: false,
+            stage_known: true,
             clock: self.clock,
         })
     }
