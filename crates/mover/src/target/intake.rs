@@ -74,6 +74,9 @@ impl IntakeSession {
             }
         }
         let last: Vec<_> = std::iter::from_fn(|| self.core.poll_transmit()).collect();
+        if let Some(ending) = self.core.ending() {
+            self.place.ended(ending.clone());
+        }
         let link = self.link.take();
         drop(self);
         drop(waiting);
