@@ -10,6 +10,10 @@ use vab_format::{DecodeError, EncodeError};
 
 /// What is known about a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large kind"
+)]
 pub enum Facts {
     /// Everything that the engine recorded.
     Known(BackupSet),

@@ -12,7 +12,7 @@ mod point;
 mod repository;
 mod session;
 pub mod storage;
-mod verify;
+pub mod verify;
 
 pub use catalog::Notice;
 pub use container::ReadError;

@@ -1,5 +1,7 @@
 //! Sessions in, restore points out, in a folder of this machine.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails is to end at once")]
+
 mod common;
 
 use std::fs;
@@ -29,11 +31,11 @@ fn a_backup_comes_back_byte_for_byte() {
     let point = backup(1).run(&repository, request_3("Sales", Full, 0));
     assert_restores(&repository, &point, &backup(1));
     let listed = repository.points(Some(JOB), Some("Sales"));
-    assert_eq!(listed, [point.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&point));
     drop(repository);
     let repository = open(&root);
     assert_eq!(repository.notices(), []);
-    assert_eq!(repository.points(None, None), [point.clone()]);
+    assert_eq!(repository.points(None, None), std::slice::from_ref(&point));
     assert_restores(&repository, &point, &backup(1));
 }
 
@@ -52,7 +54,7 @@ fn the_folder_is_laid_out_as_documented() {
     };
     assert_eq!(job, &format!("{JOB}.VACM"));
     assert!(
-        data.starts_with("Sales_") && data.ends_with(".VAB"),
+        data.starts_with("Sales_") && data.rsplit_once('.').is_some_and(|(_, end)| end == "VAB"),
         "{data}"
     );
     assert_eq!(metadata, &data.replace(".VAB", ".VASM"));
@@ -265,7 +267,7 @@ fn a_folder_that_is_missing_or_of_something_else_is_refused() {
 fn jobs_whose_names_differ_in_case_have_a_folder_each() {
     let root = tempfile::tempdir().unwrap();
     let repository = open(&root);
-    let named = |job: &str| SessionRequest {
+    let of_job = |job: &str| SessionRequest {
         job: job.to_owned(),
         ..request_3("a", Full, 0)
     };
@@ -279,7 +281,7 @@ fn jobs_whose_names_differ_in_case_have_a_folder_each() {
     ]
     .map(str::to_owned);
     for (number, job) in (1..).zip(&names) {
-        backup(number).run(&repository, named(job));
+        backup(number).run(&repository, of_job(job));
     }
     let reopened = Repository::open_read_only(root.path()).unwrap();
     let mut jobs: Vec<_> = reopened.jobs().into_iter().map(|job| job.name).collect();

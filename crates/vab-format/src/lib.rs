@@ -4,6 +4,8 @@
 pub mod block;
 pub mod checksum;
 pub mod codec;
+#[cfg(feature = "encrypt")]
+pub mod crypto;
 mod envelope;
 pub mod error;
 pub mod features;

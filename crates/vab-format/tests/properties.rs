@@ -116,8 +116,10 @@ prop_compose! {
         pages in 1..=256_u64,
         (compatible, read_only_compatible, encrypted) in any::<(u64, u64, bool)>(),
     ) -> VabHeader {
+        // An encrypted file has room for its key slots.
+        let data_start = if encrypted { pages.max(17) * 4096 } else { pages * 4096 };
         let features = Features { compatible, read_only_compatible, incompatible: encrypted.into() };
-        VabHeader { file, job_id, job, database, created, data_start: pages * 4096, features }
+        VabHeader { file, job_id, job, database, created, data_start, features }
     }
 }
 

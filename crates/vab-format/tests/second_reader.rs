@@ -110,6 +110,20 @@ fn both_list_the_same_sessions_and_extract_the_same_bytes() {
 }
 
 #[test]
+fn both_list_files_whose_content_they_cannot_read() {
+    for name in ["compressed.VAB", "encrypted.VAB"] {
+        let path = golden(name);
+        let Some(output) = second_reader(&[&path]) else {
+            return;
+        };
+        let bytes = std::fs::read(&path).unwrap();
+        let mut due = listing(&open(&bytes).vasm().unwrap());
+        writeln!(due, "committed {0} of {0}", bytes.len()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), due);
+    }
+}
+
+#[test]
 fn both_read_the_metadata() {
     let path = golden("plain.VASM");
     let Some(output) = second_reader(&[&path]) else {

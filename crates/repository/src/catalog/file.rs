@@ -85,12 +85,11 @@ pub(crate) fn load_file(
         }
         same
     });
-    match metadata {
-        Some(metadata) => with_metadata(storage, path, &vab, metadata, mode, notices),
-        None => {
-            let reason = wrong.unwrap_or_else(|| "it was not there".to_owned());
-            without_metadata(storage, path, &vab, reason, mode, notices)
-        }
+    if let Some(metadata) = metadata {
+        with_metadata(storage, path, &vab, metadata, mode, notices)
+    } else {
+        let reason = wrong.unwrap_or_else(|| "it was not there".to_owned());
+        without_metadata(storage, path, &vab, reason, mode, notices)
     }
     .map(Ok)
     .map_err(storage_error)
@@ -135,17 +134,15 @@ fn with_metadata(
         }
     };
     if tail.end.sessions > known {
-        match sessions_behind(vab, &tail, known)? {
-            Some(sessions) => metadata.sessions.extend(sessions),
-            None => {
-                let reason = "a commit record before the last cannot be read".to_owned();
-                notices.push(Notice::Damaged {
-                    file: path.clone(),
-                    reason: reason.clone(),
-                });
-                return Ok(stored(path, metadata, Trust::ReadOnly(reason)));
-            }
-        }
+        let Some(sessions) = sessions_behind(vab, &tail, known)? else {
+            let reason = "a commit record before the last cannot be read".to_owned();
+            notices.push(Notice::Damaged {
+                file: path.clone(),
+                reason: reason.clone(),
+            });
+            return Ok(stored(path, metadata, Trust::ReadOnly(reason)));
+        };
+        metadata.sessions.extend(sessions);
     }
     let mut file = stored(path, metadata, Trust::Sound(Box::new(tail.end.clone())));
     if mode != Mode::Read {

@@ -82,7 +82,7 @@ fn walk(vab: &VabFile, start: End, file_length: u64) -> Result<Tail, ReadError> 
                             commit,
                             position,
                             length,
-                        })
+                        });
                     }
                     Err(_) => break,
                 }

@@ -29,20 +29,16 @@ pub(super) fn for_writing(
             owner,
         })?;
     // Nobody else can have made it one since: this server has the lock.
-    let marker = match read_marker(storage)? {
-        Some(marker) => marker,
-        None => {
-            let marker = Marker {
-                id: Uuid::new_v4(),
-                created: now,
-            };
-            let text = marker.to_text();
-            storage
-                .replace(&layout::marker(), text.as_bytes())
-                .map_err(writable)?;
-            marker
-        }
+    if let Some(marker) = read_marker(storage)? {
+        return Ok((marker.id, lock));
+    }
+    let marker = Marker {
+        id: Uuid::new_v4(),
+        created: now,
     };
+    storage
+        .replace(&layout::marker(), marker.to_text().as_bytes())
+        .map_err(writable)?;
     Ok((marker.id, lock))
 }
 

@@ -62,20 +62,25 @@ impl Place for Inner {
                 }
             }
             Placement::Append { .. } => {
-                let cut = match failure {
+                let cut = if let Some(cause) = failure {
                     // Never written again: not even to cut it.
-                    Some(cause) => Err(cause.to_owned()),
-                    None => {
-                        let length = target.end.committed_length;
-                        target
-                            .file
-                            .truncate(length)
-                            .map_err(|error| error.to_string())
-                    }
+                    Err(cause.to_owned())
+                } else {
+                    let length = target.end.committed_length;
+                    target
+                        .file
+                        .truncate(length)
+                        .map_err(|error| error.to_string())
                 };
-                if let (Err(cause), Some(file)) = (cut, self.catalog().file_mut(path)) {
-                    file.trust = Trust::ReadOnly(cause);
-                    file.failed = true;
+                if let Err(reason) = cut {
+                    if let Some(file) = self.catalog().file_mut(path) {
+                        file.trust = Trust::ReadOnly(reason.clone());
+                        file.failed = true;
+                    }
+                    self.notice(Notice::Damaged {
+                        file: path.clone(),
+                        reason,
+                    });
                 }
                 self.release(path);
             }

@@ -81,15 +81,13 @@ impl Repository {
     /// What is wrong with the marker.
     pub(crate) fn check_marker(&self) -> Result<Option<(StoragePath, FileFinding)>, StorageError> {
         let path = layout::marker();
-        let finding = match self.inner.storage.read(&path, marker::LIMIT)? {
-            None => FileFinding::Missing { points: 0 },
-            Some(bytes) => match Marker::from_bytes(&bytes) {
-                Ok(_) => return Ok(None),
-                Err(_) => {
-                    let reason = "the marker of the repository is damaged".to_owned();
-                    FileFinding::Metadata { reason }
-                }
+        let found = self.inner.storage.read(&path, marker::LIMIT)?;
+        let finding = match found.map(|bytes| Marker::from_bytes(&bytes)) {
+            Some(Ok(_)) => return Ok(None),
+            Some(Err(_)) => FileFinding::Metadata {
+                reason: "the marker of the repository is damaged".to_owned(),
             },
+            None => FileFinding::Missing { points: 0 },
         };
         Ok(Some((path, finding)))
     }

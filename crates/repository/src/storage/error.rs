@@ -109,8 +109,9 @@ impl StorageErrorKind {
             io::ErrorKind::AlreadyExists => Self::Exists,
             io::ErrorKind::PermissionDenied => Self::Denied,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            io::ErrorKind::FileTooLarge => Self::Full,
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full,
             io::ErrorKind::UnexpectedEof => Self::Short,
             _ => Self::Failed,
         }

@@ -6,6 +6,7 @@
     missing_docs,
     missing_debug_implementations,
     clippy::pedantic,
+    clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "shared by several test programs, each of which uses a part"

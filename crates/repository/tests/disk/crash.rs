@@ -35,11 +35,16 @@ pub struct Crash {
     durable: Image,
     /// Changes that a crash may lose, in order, by where they are made durable.
     contents: BTreeMap<usize, Vec<Pending>>,
-    names: BTreeMap<Option<DiskName>, Vec<Change>>,
+    names: BTreeMap<Option<DiskName>, Vec<(u64, Change)>>,
+    /// Changes so far, to number them.
+    count: u64,
+    /// A number for what is durable.
+    settled: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Pending {
+    number: u64,
     change: Change,
     state: Durability,
 }
@@ -65,9 +70,12 @@ impl Crash {
 
     /// Goes one change further.
     pub fn step(&mut self, change: &Change) {
+        self.count += 1;
+        let number = self.count;
         match change {
             Change::Write { inode, .. } | Change::Truncate { inode, .. } => {
                 self.contents.entry(*inode).or_default().push(Pending {
+                    number,
                     change: change.clone(),
                     state: Durability::Open,
                 })
@@ -80,17 +88,22 @@ impl Crash {
                     }
                 }
             }
-            Change::CreateFolder(_) => self.names.entry(None).or_default().push(change.clone()),
+            Change::CreateFolder(_) => self
+                .names
+                .entry(None)
+                .or_default()
+                .push((number, change.clone())),
             Change::Create { path, .. }
             | Change::Remove { path }
             | Change::Rename { from: path, .. } => {
                 self.names
                     .entry(path.folder().cloned())
                     .or_default()
-                    .push(change.clone());
+                    .push((number, change.clone()));
             }
             Change::SyncFolder(folder) => {
-                for change in self.names.remove(folder).unwrap_or_default() {
+                for (number, change) in self.names.remove(folder).unwrap_or_default() {
+                    self.settled ^= mark(number, Left::Whole);
                     self.durable.apply(&change);
                 }
             }
@@ -111,9 +124,27 @@ impl Crash {
             .all(|pending| pending.state == Durability::Durable)
         {
             for pending in self.contents.remove(&inode).unwrap_or_default() {
+                self.settled ^= mark(pending.number, Left::Whole);
                 self.durable.apply(&pending.change);
             }
         }
+    }
+
+    /// A number by which two crashes are told apart without building them.
+    pub fn signature(&self, left: &[Left]) -> u64 {
+        let mut left = left.iter().copied();
+        let mut signature = self.settled;
+        for pending in self.contents.values().flatten() {
+            let what = match pending.state {
+                Durability::Durable => Left::Whole,
+                _ => left.next().unwrap_or(Left::Nothing),
+            };
+            signature ^= mark(pending.number, what);
+        }
+        for (number, _) in self.names.values().flatten() {
+            signature ^= mark(*number, left.next().unwrap_or(Left::Nothing));
+        }
+        signature
     }
 
     /// How many changes a crash may lose now, and for each how many bytes it wrote; `None` for a
@@ -144,7 +175,7 @@ impl Crash {
             };
             apply(&mut image, &pending.change, what);
         }
-        for change in self.names.values().flatten() {
+        for (_, change) in self.names.values().flatten() {
             if left.next() == Some(Left::Whole) {
                 image.apply(change);
             }
@@ -292,6 +323,15 @@ fn tears(length: usize) -> Vec<Left> {
         }
     }
     tears
+}
+
+fn mark(number: u64, left: Left) -> u64 {
+    if left == Left::Nothing {
+        return 0;
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    (number, left).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A small generator of numbers that can be repeated.

@@ -10,12 +10,15 @@
     missing_docs,
     missing_debug_implementations,
     clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::needless_range_loop,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "shared by several test programs, each of which uses a part"
 )]
 
 pub mod crash;
+pub mod workload;
 
 use std::collections::BTreeMap;
 use std::io;

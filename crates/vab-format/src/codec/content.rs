@@ -5,6 +5,8 @@ use bytes::Bytes;
 use super::Decompressor;
 use crate::block::{BlockHeader, Codec};
 use crate::checksum;
+#[cfg(feature = "encrypt")]
+use {crate::stream::StreamEnd, uuid::Uuid};
 
 /// Why a payload could not be turned into raw bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +21,9 @@ pub enum ContentError {
         /// How it is compressed.
         codec: Codec,
     },
+    /// The block was changed, or encrypted with another key.
+    #[error("the block was changed, or was encrypted with another key")]
+    NotAuthentic,
     /// The payload cannot be decompressed.
     #[error("the payload is no {codec} data: {reason}")]
     Corrupt {
@@ -56,15 +61,26 @@ impl ContentError {
 #[derive(Debug, Default)]
 pub struct Decoder {
     decompressor: Decompressor,
+    #[cfg(feature = "encrypt")]
+    opener: Option<crate::crypto::Opener>,
 }
 
 impl Decoder {
-    /// A new one.
+    /// One without a key, for blocks that are not encrypted.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The raw bytes of a block that is not encrypted. The payload is one that was verified
+    /// One for blocks that are encrypted with this key, and for others.
+    #[cfg(feature = "encrypt")]
+    pub fn with_key(key: crate::crypto::DataKey) -> Self {
+        Self {
+            opener: Some(crate::crypto::Opener::new(key)),
+            ..Self::default()
+        }
+    }
+
+    /// The raw bytes of a block. The payload is one that was verified
     /// against its header.
     ///
     /// # Errors
@@ -72,7 +88,7 @@ impl Decoder {
     /// than the header's raw length is allocated.
     pub fn decode(&mut self, header: &BlockHeader, payload: Bytes) -> Result<Bytes, ContentError> {
         if header.is_encrypted() {
-            return Err(ContentError::Encrypted);
+            return self.decode_encrypted(header, payload);
         }
         let raw = self
             .decompressor
@@ -85,6 +101,32 @@ impl Decoder {
             expected: header.raw_crc,
             found,
         })
+    }
+
+    /// The end of a stream with the checksum of its raw bytes. In an encrypted session that is
+    /// masked as it is stored, and known only with the key and when a block of the session was
+    /// decoded last; `None` otherwise.
+    #[cfg(feature = "encrypt")]
+    pub fn end(&self, session: Uuid, stored: StreamEnd) -> Option<StreamEnd> {
+        self.opener.as_ref()?.end(session, stored)
+    }
+
+    #[cfg(feature = "encrypt")]
+    fn decode_encrypted(
+        &mut self,
+        header: &BlockHeader,
+        payload: Bytes,
+    ) -> Result<Bytes, ContentError> {
+        let opener = self.opener.as_mut().ok_or(ContentError::Encrypted)?;
+        let payload = opener.open(header, payload)?;
+        self.decompressor
+            .decompress(header.codec, header.raw_length, payload)
+    }
+
+    #[cfg(not(feature = "encrypt"))]
+    #[expect(clippy::unused_self, reason = "used where the feature is on")]
+    fn decode_encrypted(&mut self, _: &BlockHeader, _: Bytes) -> Result<Bytes, ContentError> {
+        Err(ContentError::Encrypted)
     }
 }
 

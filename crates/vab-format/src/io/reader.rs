@@ -3,6 +3,7 @@
 use std::io::{Read, Seek};
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::source::{ReadError, Source, at};
 use super::stream::StreamReader;
@@ -11,7 +12,8 @@ use crate::codec::Decoder;
 use crate::error::{DecodeError, Part};
 use crate::limits::ALIGNMENT;
 use crate::record::{FRAME_LENGTH, Frame, Head, Position, RecordKind, Trailer};
-use crate::vab::{Commit, End, Found, IndexEntry, IndexSegment, VabHeader, Walk, Walked};
+use crate::stream::StreamEnd;
+use crate::vab::{Commit, End, Found, IndexEntry, IndexSegment, KeyArea, VabHeader, Walk, Walked};
 use crate::vasm::{StoredSession, Vasm};
 use crate::wire;
 
@@ -38,7 +40,7 @@ pub struct Session {
 }
 
 impl<R: Read + Seek> VabReader<R> {
-    /// Opens a file. One that ends with a commit is opened with three reads; one with a torn
+    /// Opens a file. One that ends with a commit is opened with four reads; one with a torn
     /// session at its end is walked through from its start.
     ///
     /// # Errors
@@ -63,9 +65,26 @@ impl<R: Read + Seek> VabReader<R> {
         Ok(reader)
     }
 
+    /// Decrypts blocks with this key from now on.
+    #[cfg(feature = "encrypt")]
+    #[must_use]
+    pub fn with_key(mut self, key: crate::crypto::DataKey) -> Self {
+        self.decoder = Decoder::with_key(key);
+        self
+    }
+
     /// The header of the file.
     pub const fn header(&self) -> &VabHeader {
         &self.header
+    }
+
+    /// The bytes of the area of key slots of an encrypted file.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn key_area(&mut self) -> Result<Vec<u8>, ReadError> {
+        let range = KeyArea::RANGE;
+        self.source.read(range.start, range.end - range.start)
     }
 
     /// Where the committed part of the file ends.
@@ -254,7 +273,7 @@ impl<R: Read + Seek> VabReader<R> {
         }
     }
 
-    fn commit(&mut self, position: Position) -> Result<Session, ReadError> {
+    pub(super) fn commit(&mut self, position: Position) -> Result<Session, ReadError> {
         let offset = position.offset;
         let mut record = self.source.read(offset, ALIGNMENT)?;
         let frame = at(offset, first_frame(&record, &position))?;
@@ -317,6 +336,18 @@ impl<R: Read + Seek> VabReader<R> {
             block_header(&frame, session, stream, sequence, entry),
         )?;
         Ok((header, Bytes::from(body).slice(..payload)))
+    }
+
+    /// The end of a stream of an encrypted session with its true checksum, if that can be known.
+    #[cfg(feature = "encrypt")]
+    pub(super) fn end_of(&self, session: Uuid, stored: StreamEnd) -> Option<StreamEnd> {
+        self.decoder.end(session, stored)
+    }
+
+    #[cfg(not(feature = "encrypt"))]
+    #[expect(clippy::unused_self, reason = "used where the feature is on")]
+    pub(super) const fn end_of(&self, _: Uuid, _: StreamEnd) -> Option<StreamEnd> {
+        None
     }
 
     /// The raw bytes of a block.

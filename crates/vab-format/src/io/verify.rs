@@ -11,7 +11,8 @@ use crate::checksum;
 use crate::error::{DecodeError, Part};
 use crate::limits::{ALIGNMENT, MAX_STREAMS};
 use crate::record::{FRAME_LENGTH, Frame, Head};
-use crate::vab::{End, Found, IndexEntry, IndexSegment, VabHeader, Walk, Walked};
+use crate::stream::StreamEnd;
+use crate::vab::{End, Found, IndexEntry, IndexSegment, KeyArea, VabHeader, Walk, Walked};
 use crate::wire;
 
 impl<R: Read + Seek> VabReader<R> {
@@ -20,11 +21,14 @@ impl<R: Read + Seek> VabReader<R> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn verify_all(&mut self) -> Result<(), ReadError> {
-        let start = VabHeader::LENGTH as u64;
-        if !self.header().features.is_encrypted() {
-            let room = self.source.read(start, self.header().data_start - start)?;
-            at(start, wire::zero(Part::VabHeader, start, &room))?;
+        let mut start = VabHeader::LENGTH as u64;
+        if self.header().features.is_encrypted() {
+            let area = self.key_area()?;
+            at(start, KeyArea::check(&area))?;
+            start = KeyArea::RANGE.end;
         }
+        let room = self.source.read(start, self.header().data_start - start)?;
+        at(start, wire::zero(Part::VabHeader, start, &room))?;
         for ordinal in 1..=self.sessions() {
             let session = self.session(ordinal)?;
             self.verify(&session)?;
@@ -82,22 +86,33 @@ impl<R: Read + Seek> VabReader<R> {
                     if let Head::Block(header) = frame.head {
                         let entry = self.entry_of(session, &header, &mut streams)?;
                         at(offset, check_entry(&frame, &header, &entry))?;
-                        streams.add(&header);
                         let payload = Bytes::from(body).slice(..payload);
-                        match self.content(&header, payload) {
-                            // The payload is what the source made. Whether it is what the engine
-                            // made cannot be seen here.
-                            Err(ReadError::Content { source, .. }) if !source.is_damage() => {}
-                            Err(error) => return Err(error),
-                            Ok(_) => {}
-                        }
+                        let crc = self.raw_crc(&header, payload)?;
+                        streams.add(&header, crc);
                     }
                 }
                 Walked::Commit { .. } => {
                     let commit = at(offset, walk.commit(&record))?;
-                    return at(offset, streams.check(&commit.session.streams));
+                    let id = commit.session.id;
+                    let ends = commit.session.streams.iter();
+                    let ends =
+                        ends.map(|end| (!encrypted).then_some(*end).or(self.end_of(id, *end)));
+                    return at(offset, streams.check(ends));
                 }
             }
+        }
+    }
+
+    /// The checksum of a block's raw bytes; `None` where it cannot be known.
+    fn raw_crc(&mut self, header: &BlockHeader, payload: Bytes) -> Result<Option<u32>, ReadError> {
+        match self.content(header, payload) {
+            Ok(raw) => Ok(Some(checksum::crc32c(&raw))),
+            // The payload is what the source made. Whether it is what the engine made cannot be
+            // seen here, but the source wrote down what it read.
+            Err(ReadError::Content { source, .. }) if !source.is_damage() => {
+                Ok((!header.is_encrypted()).then_some(header.raw_crc))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -147,8 +162,8 @@ struct Streams {
 
 #[derive(Default)]
 struct Slot {
-    crc: u32,
-    encrypted: bool,
+    blocks: u64,
+    crc: Option<u32>,
     segment: Option<IndexSegment>,
 }
 
@@ -165,20 +180,27 @@ impl Streams {
         self.each.get_mut(usize::from(stream))
     }
 
-    fn add(&mut self, header: &BlockHeader) {
+    fn add(&mut self, header: &BlockHeader, crc: Option<u32>) {
         if let Some(slot) = self.of(header.stream) {
-            slot.crc = checksum::combine(slot.crc, header.raw_crc, header.raw_length.into());
-            slot.encrypted |= header.is_encrypted();
+            let before = if slot.blocks == 0 { Some(0) } else { slot.crc };
+            slot.blocks += 1;
+            slot.crc = before
+                .zip(crc)
+                .map(|(before, crc)| checksum::combine(before, crc, header.raw_length.into()));
         }
     }
 
-    fn check(&self, ends: &[crate::stream::StreamEnd]) -> Result<(), DecodeError> {
+    /// Checks the checksums against the ends of the streams, where both are known.
+    fn check(&self, ends: impl Iterator<Item = Option<StreamEnd>>) -> Result<(), DecodeError> {
         for (slot, end) in self.each.iter().zip(ends) {
-            if !slot.encrypted && slot.crc != end.crc {
+            let found = if slot.blocks == 0 { Some(0) } else { slot.crc };
+            if let (Some(found), Some(end)) = (found, end)
+                && found != end.crc
+            {
                 return Err(DecodeError::Checksum {
                     part: Part::StreamEnd,
                     expected: end.crc,
-                    found: slot.crc,
+                    found,
                 });
             }
         }

@@ -10,7 +10,7 @@ use crate::block::BlockHeader;
 use crate::error::{AppendError, DecodeError, EncodeError};
 use crate::session::SessionRecord;
 use crate::stream::StreamEnd;
-use crate::vab::{Append, End, PlacedRecord, VabHeader};
+use crate::vab::{Append, End, KeyArea, VabHeader};
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,21 @@ impl<W: Write + Seek> VabWriter<W> {
         })
     }
 
+    /// Begins an empty encrypted file with these key slots.
+    ///
+    /// # Errors
+    /// When a name in the header or a slot cannot be written down, or writing fails.
+    pub fn create_encrypted(
+        sink: W,
+        header: VabHeader,
+        area: &KeyArea,
+    ) -> Result<Self, WriteError> {
+        let area = area.encode()?;
+        let mut writer = Self::create(sink, &header.encrypted())?;
+        writer.put(KeyArea::RANGE.start, &area)?;
+        Ok(writer)
+    }
+
     /// Begins a session of that many streams, 1 to 64.
     pub fn begin(&mut self, session: Uuid, streams: u16) -> SessionWriter<'_, W> {
         SessionWriter {
@@ -86,9 +101,9 @@ impl<W: Write + Seek> VabWriter<W> {
         self.sink
     }
 
-    fn put(&mut self, record: &PlacedRecord) -> io::Result<()> {
-        self.sink.seek(SeekFrom::Start(record.offset))?;
-        self.sink.write_all(&record.bytes)
+    fn put(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.sink.seek(SeekFrom::Start(offset))?;
+        self.sink.write_all(bytes)
     }
 }
 
@@ -134,7 +149,7 @@ impl<W: Write + Seek> SessionWriter<'_, W> {
         sink.write_all(payload)?;
         io::copy(&mut io::repeat(0).take(placed.padding as u64), sink)?;
         if let Some(segment) = self.append.segment() {
-            self.writer.put(&segment)?;
+            self.writer.put(segment.offset, &segment.bytes)?;
         }
         Ok(())
     }
@@ -152,9 +167,10 @@ impl<W: Write + Seek> SessionWriter<'_, W> {
     pub fn commit(self, record: SessionRecord) -> Result<(), WriteError> {
         let closing = self.append.commit(record)?;
         for segment in &closing.segments {
-            self.writer.put(segment)?;
+            self.writer.put(segment.offset, &segment.bytes)?;
         }
-        self.writer.put(&closing.commit)?;
+        let commit = &closing.commit;
+        self.writer.put(commit.offset, &commit.bytes)?;
         self.writer.sink.flush()?;
         self.writer.end = closing.end;
         Ok(())

@@ -13,6 +13,7 @@ use crate::wire;
 
 /// Where the committed part of a file ends: all that a writer has to know to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct End {
     /// The identity of the file.
     pub file: Uuid,
@@ -116,6 +117,7 @@ impl Append {
     /// When it is not the block that is due in its stream, or the file would become too long.
     /// Nothing is changed then.
     pub fn block(&mut self, header: &BlockHeader) -> Result<PlacedBlock, DecodeError> {
+        self.index.check(header)?;
         let frame = Frame::of_block(*header, &self.next);
         if frame.placement.end() > MAX_FILE_LENGTH {
             return Err(DecodeError::OverLimit {

@@ -12,6 +12,7 @@ const PART: Part = Part::Commit;
 
 /// The end of a committed session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Commit {
     /// Where the session's first record begins: the committed length before it.
     pub start: u64,
@@ -122,7 +123,9 @@ impl Commit {
         }
         let mut streams = Vec::with_capacity(count);
         for end in &session.streams {
-            streams.push(StreamIndex::decode(&mut fields, end)?);
+            let stream = StreamIndex::decode(&mut fields, end)?;
+            stream.check_within(start, position.offset)?;
+            streams.push(stream);
         }
         fields.finish()?;
         Ok(Self {

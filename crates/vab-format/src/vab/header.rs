@@ -12,6 +12,7 @@ const PART: Part = Part::VabHeader;
 
 /// The header of a `.VAB`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct VabHeader {
     /// The identity of the file; every record in it repeats it.
     pub file: Uuid,
@@ -57,6 +58,14 @@ impl VabHeader {
             data_start: Self::LENGTH as u64,
             features: Features::NONE,
         }
+    }
+
+    /// The same, but for an encrypted file: with the feature flag, and room for key slots.
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.features.incompatible |= Features::ENCRYPTED;
+        self.data_start = crate::vab::KeyArea::RANGE.end;
+        self
     }
 
     /// The bytes of the header.
@@ -125,7 +134,7 @@ impl VabHeader {
         }
         let features = Features::from(fields.features);
         features.check_readable(PART)?;
-        check_data_start(PART, fields.data_start)?;
+        check_data_start(PART, fields.data_start, features)?;
         Ok(Self {
             file: Uuid::from_bytes(fields.file),
             job_id: Uuid::from_bytes(fields.job_id),
@@ -138,9 +147,18 @@ impl VabHeader {
     }
 }
 
-pub(crate) fn check_data_start(part: Part, found: u64) -> Result<(), DecodeError> {
+pub(crate) fn check_data_start(
+    part: Part,
+    found: u64,
+    features: Features,
+) -> Result<(), DecodeError> {
+    let least = if features.is_encrypted() {
+        crate::vab::KeyArea::RANGE.end
+    } else {
+        VabHeader::LENGTH as u64
+    };
     let aligned = found.is_multiple_of(ALIGNMENT);
-    if aligned && (VabHeader::LENGTH as u64..=VabHeader::MAX_DATA_START).contains(&found) {
+    if aligned && (least..=VabHeader::MAX_DATA_START).contains(&found) {
         return Ok(());
     }
     Err(DecodeError::InvalidValue {

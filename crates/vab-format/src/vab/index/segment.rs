@@ -13,6 +13,7 @@ use crate::wire::{self, Fields};
 
 /// A run of entries of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct IndexSegment {
     /// The session.
     pub session: Uuid,
@@ -28,6 +29,7 @@ pub struct IndexSegment {
 #[binrw]
 #[brw(little)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SegmentRef {
     /// The sequence number of the segment's first block.
     pub sequence: u64,
