@@ -77,6 +77,21 @@ pub enum Event {
     Over,
 }
 
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// There is a restore point.
+    Committed {
+        /// The store's bytes for the manager.
+        receipt: Vec<u8>,
+    },
+    /// Nothing is left.
+    Aborted {
+        /// Why.
+        reason: String,
+    },
+}
+
 #[derive(Debug)]
 enum Phase {
     Open,
@@ -105,6 +120,7 @@ pub struct Target {
     streams: Vec<TargetStream>,
     link: Link,
     phase: Phase,
+    ending: Option<Ending>,
     /// The source was heard of since the session began. A source that never was may not know of
     /// the session, and is waited for only shortly.
     confirmed: bool,
@@ -198,6 +214,7 @@ impl Target {
             streams: Vec::new(),
             link: Link::Parked { since: now },
             phase: Phase::Open,
+            ending: None,
             confirmed: false,
             syncing: None,
             oldest_unsynced: None,
@@ -214,6 +231,11 @@ impl Target {
     /// Whether no source is attached.
     pub const fn is_parked(&self) -> bool {
         matches!(self.link, Link::Parked { .. })
+    }
+
+    /// How the session ended, once it is over.
+    pub const fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
     }
 
     /// Whether the session is over.
@@ -582,7 +604,11 @@ impl Target {
     }
 
     fn over(&mut self) {
-        self.phase = Phase::Over;
+        self.ending = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Committed { receipt } => Some(Ending::Committed { receipt }),
+            Phase::Aborting { reason } => Some(Ending::Aborted { reason }),
+            _ => None,
+        };
         self.events.push_back(Event::Over);
     }
 
