@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         }
     };
     match runtime.block_on(commands::run(arguments.command)) {
+        Ok(_) if print::out::failed() => ExitCode::FAILURE,
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", print::causes(error.as_ref()));

@@ -45,6 +45,44 @@ fn what_is_no_backup_is_refused_by_name() {
 }
 
 #[test]
+fn a_container_that_cannot_be_looked_into_is_kept_whole_and_says_that_its_lsns_are_unknown() {
+    let (folder, repository) = empty_repository();
+    let server = Server::start(&repository);
+    let (address, file) = (server.address.as_str(), folder.path().join("Sealed.bak"));
+    let mut bytes = b"MSSQLBAK".to_vec();
+    bytes.extend((0..70_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()));
+    std::fs::write(&file, &bytes).unwrap();
+    run([
+        "import",
+        "--server",
+        address,
+        "--job",
+        JOB,
+        file.to_str().unwrap(),
+    ])
+    .success();
+
+    let rows = list(["--server", address]);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["first_lsn"], Value::Null);
+    assert_eq!(rows[0]["kind"], "unknown");
+    assert_eq!(rows[0]["state"], "LSNs unknown");
+    let point = rows[0]["id"].as_str().unwrap();
+    let to = folder.path().join("out");
+    run([
+        "export",
+        "--server",
+        address,
+        "--point",
+        point,
+        "--to",
+        to.to_str().unwrap(),
+    ])
+    .success();
+    assert!(std::fs::read(to.join("Sealed.bak")).unwrap() == bytes);
+}
+
+#[test]
 fn nobody_at_the_address() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -8,6 +8,7 @@ use super::Failure;
 use crate::args::BackupArguments;
 use crate::print::bars::Bars;
 use crate::print::bytes::Bytes;
+use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure> {
     let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
@@ -18,7 +19,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     let point = manager
         .backup(engine, &backup, &Bars::default().observer())
         .await?;
-    println!(
+    outln!(
         "{} of {} is restore point {} in {} ({} in {} stream{})",
         backup.kind,
         point.database,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::Failure;
 use crate::args::DemoArguments;
 use crate::demo::{Demo, folders};
+use crate::print::out::outln;
 use crate::print::tree::tree;
 
 pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode, Failure> {
@@ -14,18 +15,18 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode, Failure> {
         None => default_folder(),
     };
     let demo = Demo::start(&folder).await?;
-    println!(
+    outln!(
         "the backup manager listens on {}, its repository is {}",
         demo.address(),
         demo.repository().display()
     );
 
-    println!("\n-- the embedded engine gets two databases");
+    outln!("\n-- the embedded engine gets two databases");
     demo.create_databases()?;
 
-    println!("\n-- full backups, both databases at once, four parallel streams each");
+    outln!("\n-- full backups, both databases at once, four parallel streams each");
     demo.back_up_both("full", 4).await?;
-    println!("\n-- work, logs, a differential, more logs");
+    outln!("\n-- work, logs, a differential, more logs");
     demo.work(1)?;
     demo.back_up_both("log", 1).await?;
     demo.work(2)?;
@@ -35,24 +36,24 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode, Failure> {
     let moment = demo.work_with_a_moment_to_return_to()?;
     demo.back_up_both("log", 1).await?;
 
-    println!("\n-- the repository");
+    outln!("\n-- the repository");
     for line in folders::sizes(demo.repository())? {
-        println!("{line}");
+        outln!("{line}");
     }
-    println!("\n-- the restore points");
-    print!("{}", tree(&demo.list().await?));
+    outln!("\n-- the restore points");
+    crate::print::out::write(format_args!("{}", tree(&demo.list().await?)));
 
-    println!(
+    outln!(
         "\n-- a restore to {}, in the middle of the last log, under another name",
         moment.time
     );
     let restored = demo.restore(&moment).await?;
-    println!("{restored}");
+    outln!("{restored}");
     demo.prove(&moment)?;
 
     demo.stop().await?;
-    println!("\neverything was left in {}", folder.display());
-    println!(
+    outln!("\neverything was left in {}", folder.display());
+    outln!(
         "look again with: vab list --repository {}",
         folder.join("repository").display()
     );

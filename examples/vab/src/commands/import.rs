@@ -9,6 +9,7 @@ use crate::args::ImportArguments;
 use crate::print::bars::Bars;
 use crate::print::bytes::Bytes;
 use crate::print::causes;
+use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure> {
     let manager = RecoveryManager::connect(&arguments.server.server).await?;
@@ -22,7 +23,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure>
         match imported {
             Imported::Stored(point) => {
                 stored += 1;
-                println!(
+                outln!(
                     "{} {set}: {} in {}",
                     point.id,
                     Bytes(point.bytes),
@@ -31,7 +32,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure>
             }
             Imported::AlreadyThere(id) => {
                 there += 1;
-                println!("{id} {set}: the job has it already");
+                outln!("{id} {set}: the job has it already");
             }
             Imported::Failed(error) => {
                 failed += 1;
@@ -43,7 +44,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure>
     for problem in &report.problems {
         eprintln!("error: {}", causes(problem));
     }
-    println!(
+    outln!(
         "{stored} restore points stored, {there} there already, {failed} failed, {} problems with files",
         report.problems.len()
     );

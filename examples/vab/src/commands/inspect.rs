@@ -7,15 +7,16 @@ use vab_manager::repository::{InspectOptions, Inspection, inspect};
 
 use super::{Failure, NOT_RESTORABLE};
 use crate::args::InspectArguments;
+use crate::print::out::outln;
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
     let mut options = InspectOptions::default();
     options.records = arguments.records;
     let inspection = inspect(&arguments.file, options)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&inspection))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&inspection))?);
     } else {
-        print!("{inspection}");
+        crate::print::out::write(format_args!("{inspection}"));
     }
     Ok(if inspection.problems.is_empty() {
         ExitCode::SUCCESS

@@ -6,6 +6,7 @@ use vab_manager::{Filter, listing};
 
 use super::Failure;
 use crate::args::ListArguments;
+use crate::print::out::outln;
 use crate::print::tree::tree;
 
 pub(crate) async fn run(arguments: ListArguments) -> Result<ExitCode, Failure> {
@@ -16,11 +17,11 @@ pub(crate) async fn run(arguments: ListArguments) -> Result<ExitCode, Failure> {
     };
     let rows = listing::rows(&catalog.points(&filter).await?);
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        outln!("{}", serde_json::to_string_pretty(&rows)?);
     } else if rows.is_empty() {
-        println!("no restore points");
+        outln!("no restore points");
     } else {
-        print!("{}", tree(&rows));
+        crate::print::out::write(format_args!("{}", tree(&rows)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use vab_manager::rescan;
 
 use super::Failure;
 use crate::args::RescanArguments;
+use crate::print::out::outln;
 
 pub(crate) fn run(arguments: &RescanArguments) -> Result<ExitCode, Failure> {
     let mut options = RescanOptions::default();
@@ -15,15 +16,15 @@ pub(crate) fn run(arguments: &RescanArguments) -> Result<ExitCode, Failure> {
     options.forget_missing = arguments.forget_missing;
     let report = rescan(&arguments.repository, options)?;
     for notice in &report.notices {
-        println!("{notice}");
+        outln!("{notice}");
     }
     for id in &report.found {
-        println!("found {id}");
+        outln!("found {id}");
     }
     for id in &report.gone {
-        println!("gone  {id}");
+        outln!("gone  {id}");
     }
-    println!(
+    outln!(
         "{} restore points in {} files of {} jobs; {} found, {} gone",
         report.points,
         report.files,

@@ -8,6 +8,7 @@ use super::{Failure, NOT_RESTORABLE};
 use crate::args::RestoreArguments;
 use crate::print::bars::Bars;
 use crate::print::causes;
+use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure> {
     let catalog = super::catalog(&arguments.catalog).await?;
@@ -33,14 +34,14 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure
             .run(&catalog, engine, &Bars::default().observer())
             .await
             .map(|report| {
-                println!(
+                outln!(
                     "restored {} in {} steps; it is {}",
                     report.database,
                     report.plan.steps.len(),
                     report.last.state
                 );
                 if let Some(reached) = report.last.reached {
-                    println!("the last change that was applied is of {reached}");
+                    outln!("the last change that was applied is of {reached}");
                 }
             }),
     };
@@ -65,7 +66,7 @@ fn print_plan(plan: &Plan, points: &[PointInfo]) {
             .as_ref()
             .map(|stop| format!(", stop at {stop}"))
             .unwrap_or_default();
-        println!(
+        outln!(
             "{}. {} {} in {}{stop}",
             number + 1,
             step.kind,
@@ -74,6 +75,6 @@ fn print_plan(plan: &Plan, points: &[PointInfo]) {
         );
     }
     for note in &plan.notes {
-        println!("note: {note}");
+        outln!("note: {note}");
     }
 }

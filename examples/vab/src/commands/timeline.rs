@@ -8,6 +8,7 @@ use vab_manager::{Filter, PointInfo, listing};
 
 use super::Failure;
 use crate::args::{TimelineArguments, TimelineFormat};
+use crate::print::out::outln;
 
 /// Characters of a line on a terminal that most people have.
 const WIDTH: u32 = 72;
@@ -45,10 +46,10 @@ pub(crate) async fn run(arguments: TimelineArguments) -> Result<ExitCode, Failur
         };
         match arguments.format {
             TimelineFormat::Text => {
-                println!("{database} of {job}\n{}", render::timeline(&chain, WIDTH))
+                outln!("{database} of {job}\n{}", render::timeline(&chain, WIDTH))
             }
-            TimelineFormat::Svg => println!("{}", render::svg(&chain, file)),
-            TimelineFormat::Mermaid => println!("{}", render::mermaid_timeline(&chain)),
+            TimelineFormat::Svg => outln!("{}", render::svg(&chain, file)),
+            TimelineFormat::Mermaid => outln!("{}", render::mermaid_timeline(&chain)),
         }
     }
     Ok(ExitCode::SUCCESS)

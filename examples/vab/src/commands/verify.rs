@@ -8,6 +8,7 @@ use super::{Failure, NOT_RESTORABLE};
 use crate::args::VerifyArguments;
 use crate::print::bars::Bars;
 use crate::print::bytes::Bytes;
+use crate::print::out::outln;
 
 pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
     let bars = Bars::default();
@@ -19,22 +20,25 @@ pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
     let verification = verify(&arguments.repository, &options, &bars.observer())?;
     bars.clear();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&verification)?);
+        outln!("{}", serde_json::to_string_pretty(&verification)?);
     } else {
         for point in &verification.points {
             let verdict = if point.whole { "whole  " } else { "DAMAGED" };
-            println!(
+            outln!(
                 "{verdict} {} {:<4} of {} in {}",
-                point.id, point.kind, point.database, point.file
+                point.id,
+                point.kind,
+                point.database,
+                point.file
             );
             for finding in point.findings.iter().chain(&point.reason) {
-                println!("        {finding}");
+                outln!("        {finding}");
             }
         }
         for file in &verification.files {
-            println!("file {}", file.file);
+            outln!("file {}", file.file);
             for finding in &file.findings {
-                println!("        {finding}");
+                outln!("        {finding}");
             }
         }
         let damaged = verification
@@ -42,7 +46,7 @@ pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
             .iter()
             .filter(|point| !point.whole)
             .count();
-        println!(
+        outln!(
             "{} restore points read ({}), {damaged} damaged",
             verification.points.len(),
             Bytes(verification.bytes)

@@ -18,6 +18,7 @@ use vab_manager::{
 use crate::commands::Failure;
 use crate::print::bars::Bars;
 use crate::print::bytes::Bytes;
+use crate::print::out::outln;
 
 const JOB: &str = "SRV01 MSSQL backup (Backup Vol 01)";
 const DATABASES: [&str; 2] = ["Orders", "Customers"];
@@ -119,7 +120,7 @@ impl Demo {
         bars.clear();
         for point in [orders?, customers?] {
             let streams = point.streams;
-            println!(
+            outln!(
                 "{kind} of {}: {} in {streams} stream(s)",
                 point.database,
                 Bytes(point.bytes)
@@ -151,16 +152,16 @@ impl Demo {
     pub(crate) fn prove(&self, moment: &Moment) -> Result<(), Failure> {
         let restored = self.instance.database(RESTORED)?.digest()?;
         let now = self.instance.database(DATABASES[0])?.digest()?;
-        println!(
+        outln!(
             "rows at that moment   {:>7}, digest {}",
             moment.then.rows(),
             moment.then
         );
-        println!(
+        outln!(
             "rows restored         {:>7}, digest {restored}",
             restored.rows()
         );
-        println!(
+        outln!(
             "rows of the next one  {:>7}, digest {}",
             moment.later.rows(),
             moment.later
@@ -171,7 +172,7 @@ impl Demo {
         if now != moment.later {
             return Err("the database that was backed up has changed".into());
         }
-        println!(
+        outln!(
             "proved: the restored rows are exactly those of {}",
             moment.time
         );

@@ -7,6 +7,7 @@ use vab_manager::engine::sim::Database;
 use super::{DATABASES, Demo, Moment, QUARTER};
 use crate::commands::Failure;
 use crate::print::bytes::Bytes;
+use crate::print::out::outln;
 
 /// Rows of each database at first; about 40 MiB.
 const ROWS: u64 = 40_000;
@@ -28,7 +29,7 @@ impl Demo {
             }
             database.checkpoint()?;
             let size = database.info().data_bytes;
-            println!(
+            outln!(
                 "{name}: {} rows, {}",
                 database.digest()?.rows(),
                 Bytes(size)

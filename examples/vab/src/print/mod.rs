@@ -2,6 +2,7 @@
 
 pub(crate) mod bars;
 pub(crate) mod bytes;
+pub(crate) mod out;
 pub(crate) mod tree;
 
 use std::error::Error;
