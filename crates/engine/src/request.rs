@@ -87,6 +87,8 @@ pub struct RestoreRequest {
     pub recovery: Recovery,
     /// Overwrite a database of this name, whatever it is (`WITH REPLACE`).
     pub replace: bool,
+    /// Go on when a page in the set is damaged.
+    pub continue_after_error: bool,
     /// How long to wait for the device set to appear.
     pub timeout: Duration,
     /// Is told how far the engine is.
@@ -104,6 +106,7 @@ impl RestoreRequest {
             stop_at: None,
             recovery: Recovery::NoRecovery,
             replace: false,
+            continue_after_error: false,
             timeout: DEVICE_TIMEOUT,
             progress: ProgressSink::default(),
         }

@@ -12,7 +12,7 @@ mod point;
 mod repository;
 mod session;
 pub mod storage;
-mod verify;
+pub mod verify;
 
 pub use catalog::Notice;
 pub use container::ReadError;
@@ -22,8 +22,8 @@ pub use inspect::{
 };
 pub use point::StoredPoint;
 pub use repository::{
-    JobInfo, OpenError, Owner, Repository, RepositoryOptions, RescanError, RescanOptions,
-    RescanReport,
+    JobInfo, OpenError, Owner, RemoveError, Removed, Repository, RepositoryOptions, RescanError,
+    RescanOptions, RescanReport, RetentionPlan,
 };
 pub use session::{
     AppendSession, BeginError, CommitError, NewFile, Placement, SessionReader, SessionRequest,

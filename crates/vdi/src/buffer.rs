@@ -11,6 +11,9 @@ pub(crate) enum Buffer {
     None,
     /// Memory of this process.
     Owned(Vec<u8>),
+    /// Memory that the server lends.
+    #[cfg(any(target_os = "linux", windows))]
+    Mapped(crate::native::Zone),
 }
 
 impl Buffer {
@@ -19,6 +22,8 @@ impl Buffer {
         match self {
             Self::None => &[],
             Self::Owned(bytes) => bytes,
+            #[cfg(any(target_os = "linux", windows))]
+            Self::Mapped(zone) => zone.bytes(),
         }
     }
 
@@ -27,6 +32,8 @@ impl Buffer {
         match self {
             Self::None => &mut [],
             Self::Owned(bytes) => bytes,
+            #[cfg(any(target_os = "linux", windows))]
+            Self::Mapped(zone) => zone.bytes_mut(),
         }
     }
 }

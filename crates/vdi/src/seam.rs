@@ -14,6 +14,20 @@ use crate::name::DeviceName;
 pub(crate) enum Ticket {
     /// A number that the engine gave the command.
     Number(u64),
+    /// Where the command is in the server's interface.
+    #[cfg(any(target_os = "linux", windows))]
+    Native(crate::native::CommandPointer),
+}
+
+impl Ticket {
+    /// The number, if it is one.
+    pub(crate) fn number(self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(number),
+            #[cfg(any(target_os = "linux", windows))]
+            Self::Native(_) => None,
+        }
+    }
 }
 
 /// A command on its way to the client.

@@ -21,11 +21,17 @@ type Backend = fn() -> Both;
 
 /// The back ends, by name.
 fn backends() -> Vec<(&'static str, Backend)> {
-    vec![
-        ("memory", common::memory as Backend),
-        #[cfg(unix)]
-        ("pipe", common::pipe),
-    ]
+    let mut backends = vec![("memory", common::memory as Backend)];
+    #[cfg(unix)]
+    backends.extend([
+        ("pipe", common::pipe as Backend),
+        ("plain pipe", common::plain_pipe),
+    ]);
+    #[cfg(any(target_os = "linux", windows))]
+    if common::native().is_some() {
+        backends.push(("native", || common::native().unwrap()));
+    }
+    backends
 }
 
 fn faults(devices: usize) -> Vec<Fault> {

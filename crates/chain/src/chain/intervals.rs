@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::{Chain, ForkId, Lsn, ServerTime, UnreachableCause};
+use crate::{Chain, ForkId, Lsn, PointFacts, ServerTime, UnreachableCause};
 
-use super::build::{data_usable, usable};
+use super::build::usable;
 use super::forks::{Fork, Place};
 use super::track::Track;
 
@@ -100,7 +100,7 @@ impl Chain {
             return Vec::new();
         };
         let mut found = Vec::new();
-        self.data_moments(track, &mut found);
+        self.data_moments(fork, track, &mut found);
         self.log_spans(fork, track, &mut found);
         self.spans_of_leaving_forks(fork, &mut found);
         let born = match self.forks.branch_of(fork) {
@@ -114,9 +114,13 @@ impl Chain {
         merge(found)
     }
 
-    fn data_moments(&self, track: &Track, found: &mut Vec<Interval>) {
+    fn data_moments(&self, fork: Fork, track: &Track, found: &mut Vec<Interval>) {
         for data in track.fulls.iter().chain(&track.differentials) {
-            if data_usable(self, data.slot) {
+            // It may be reached without this backup.
+            if self
+                .end_time(fork, data.end)
+                .is_some_and(|since| since <= data.finished)
+            {
                 found.push(Interval {
                     from: data.finished,
                     to: data.finished,
@@ -144,12 +148,10 @@ impl Chain {
         }
         // After a place where the log is known to have rested.
         for end in track.log_ends() {
-            let place = self.reached.on_path(self, fork, end.at, Lsn::MAX).next();
-            if let Some(from) = place
-                .filter(|place| place.lsn == end.at)
-                .and_then(|p| p.time)
-            {
-                found.push(Interval { from, to: end.seen });
+            if self.end_time(fork, end.at).is_some() {
+                for (from, to) in [(end.since, end.until), (end.since, end.since)] {
+                    found.push(Interval { from, to });
+                }
             }
         }
     }
@@ -220,10 +222,18 @@ impl Chain {
         self.track(fork)?.end()
     }
 
-    /// The last place before `lsn` that can be reached.
-    pub(crate) fn reached_before(&self, fork: Fork, lsn: Lsn) -> Lsn {
-        let places = self.reached.on_path(self, fork, Lsn::ZERO, lsn);
-        places.last().map_or(Lsn::ZERO, |place| place.lsn)
+    /// The last place that can be reached from which a log leads on.
+    pub(crate) fn before_log(&self, fork: Fork, log: &PointFacts) -> Option<Lsn> {
+        let places = self
+            .reached
+            .on_path(self, fork, log.first_lsn, log.last_lsn);
+        places.last().map(|place| place.lsn)
+    }
+
+    /// The last place on the way to `fork` that can be reached.
+    pub(crate) fn furthest(&self, fork: Fork) -> Option<Lsn> {
+        let places = self.reached.on_path(self, fork, Lsn::ZERO, Lsn::MAX);
+        places.last().map(|place| place.lsn)
     }
 
     /// When the places were reached on both sides of `lsn` that can be.

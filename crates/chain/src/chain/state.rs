@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{BackupSetId, Chain, Lsn, PointId, Target, UnreachableCause, Unusable};
+use crate::{BackupKind, BackupSetId, Chain, Lsn, PointId, UnreachableCause, Unusable};
 
 /// Whether a restore point can be restored, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,12 +103,13 @@ impl Chain {
             return Some(PointState::Restorable);
         }
         let facts = self.at(slot)?;
-        if facts.unusable.is_none() && self.end_of(facts).is_some_and(|end| self.is_reached(end)) {
+        let is_log = facts.kind == BackupKind::Log && facts.unusable.is_none();
+        if is_log && self.end_of(facts).is_some_and(|end| self.is_reached(end)) {
             return Some(PointState::Restorable);
         }
-        let state = match self.plan(&Target::Point(point)) {
-            Ok(_) => PointState::Restorable,
-            Err(unreachable) => match *unreachable.cause {
+        let state = match crate::plan::cause_of(self, slot) {
+            None => PointState::Restorable,
+            Some(cause) => match cause {
                 UnreachableCause::Unusable { point: what, why } if what == point => {
                     PointState::Unusable(why)
                 }

@@ -35,11 +35,14 @@ pub(crate) struct DataEntry {
     pub(crate) slot: Slot,
 }
 
-/// When it was last seen that the log ended at an LSN.
+/// What is known of the time that the log ended at an LSN.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogEnd {
     pub(crate) at: Lsn,
-    pub(crate) seen: ServerTime,
+    /// It had come there by then.
+    pub(crate) since: ServerTime,
+    /// It was still there then.
+    pub(crate) until: ServerTime,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -52,7 +55,7 @@ pub(crate) struct Track {
     pub(crate) fulls: Vec<DataEntry>,
     /// By end.
     pub(crate) differentials: Vec<DataEntry>,
-    /// By LSN; of all logs, empty ones too.
+    /// By LSN; where any backup ends, empty logs too.
     log_ends: Vec<LogEnd>,
     /// Of everything on the fork: first start and last finish.
     pub(crate) activity: Option<(ServerTime, ServerTime)>,
@@ -74,11 +77,6 @@ impl Track {
             BackupKind::Full => self.fulls.push(data),
             BackupKind::Differential => self.differentials.push(data),
             BackupKind::Log => {
-                self.log_ends.push(LogEnd {
-                    at: facts.last_lsn,
-                    seen: facts.finished,
-                });
-                self.seen_by.push((facts.finished, facts.last_lsn));
                 if first < facts.last_lsn {
                     self.logs.push(LogEntry {
                         first,
@@ -89,9 +87,19 @@ impl Track {
                 }
             }
         }
-        if facts.kind != BackupKind::Log {
-            self.seen_by.push((facts.started, facts.last_lsn));
-        }
+        // The end of a log is that of its finish, by the server's documentation. A data backup
+        // finishes a while after the end of its log was set.
+        let seen = if facts.kind == BackupKind::Log {
+            facts.finished
+        } else {
+            facts.started
+        };
+        self.seen_by.push((seen, facts.last_lsn));
+        self.log_ends.push(LogEnd {
+            at: facts.last_lsn,
+            since: facts.finished,
+            until: seen,
+        });
     }
 
     /// Orders what was pushed.
@@ -110,9 +118,15 @@ impl Track {
             .sort_unstable_by_key(|data| (data.end, data.finished, data.slot));
         self.differentials
             .sort_unstable_by_key(|data| (data.end, data.finished, data.slot));
-        self.log_ends
-            .sort_unstable_by_key(|end| (end.at, std::cmp::Reverse(end.seen)));
-        self.log_ends.dedup_by_key(|end| end.at);
+        self.log_ends.sort_unstable_by_key(|end| end.at);
+        self.log_ends.dedup_by(|next, kept| {
+            let same = next.at == kept.at;
+            if same {
+                kept.since = kept.since.min(next.since);
+                kept.until = kept.until.max(next.until);
+            }
+            same
+        });
         self.seen_by.sort_unstable();
         let mut least = Lsn::MAX;
         for (_, lsn) in self.seen_by.iter_mut().rev() {
@@ -167,13 +181,23 @@ impl Track {
         self.logs.get(at)
     }
 
-    /// Until when it is known that nothing was logged after `lsn`.
-    pub(crate) fn idle_until(&self, lsn: Lsn) -> Option<ServerTime> {
-        let at = self.log_ends.partition_point(|end| end.at < lsn);
-        self.log_ends
-            .get(at)
-            .filter(|end| end.at == lsn)
-            .map(|end| end.seen)
+    /// What is known of the time that the log ended at `lsn`.
+    pub(crate) fn end_at(&self, lsn: Lsn) -> Option<&LogEnd> {
+        let at = self
+            .log_ends
+            .binary_search_by_key(&lsn, |end| end.at)
+            .ok()?;
+        self.log_ends.get(at)
+    }
+
+    /// Whether it is known that the log ended at `lsn` at a time, if it had come there by then.
+    pub(crate) fn rests_at(&self, lsn: Lsn, time: ServerTime) -> bool {
+        self.end_at(lsn).is_some_and(|end| end.until >= time)
+            || [&self.fulls, &self.differentials].into_iter().any(|list| {
+                let from = list.partition_point(|data| data.end < lsn);
+                let here = list.iter().skip(from).take_while(|data| data.end == lsn);
+                here.into_iter().any(|data| data.finished == time)
+            })
     }
 
     /// A time by which the history had reached `lsn`, at the latest.

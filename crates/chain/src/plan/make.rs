@@ -2,7 +2,7 @@
 
 use crate::chain::forks::{Fork, Place};
 use crate::chain::track::Slot;
-use crate::{BackupKind, Chain, ForkId, Lsn, PointFacts, PointId, ServerTime};
+use crate::{Chain, ForkId, Lsn, PointFacts, PointId, ServerTime};
 
 use super::explain::{explain, near_lsn, near_time, point_cause};
 use super::search::{Found, Goal, Search, Start, Stop};
@@ -50,6 +50,18 @@ pub(super) fn plan(
             including,
         } => request.mark(name, *after, *including),
     }
+}
+
+/// Why a point cannot be restored; `None` when it can.
+pub(crate) fn cause_of(chain: &Chain, slot: Slot) -> Option<Cause> {
+    let request = Request {
+        chain,
+        standing: None,
+        options: PlanOptions::default(),
+    };
+    let facts = chain.at(slot)?;
+    let search = request.search_point(slot, facts)?;
+    request.find_point(facts, &search).err()
 }
 
 fn alone(cause: Cause) -> Unreachable {
@@ -174,20 +186,8 @@ impl<'c> Request<'c> {
         let no_such_point = || alone(Cause::NoSuchPoint { point });
         let slot = self.chain.slot_of(point).ok_or_else(no_such_point)?;
         let facts = self.chain.at(slot).ok_or_else(no_such_point)?;
-        let end = self.chain.end_of(facts).ok_or_else(no_such_point)?;
-        let mut search = self.search(
-            end.fork,
-            Goal::Place {
-                lsn: end.lsn,
-                including: false,
-            },
-        );
-        search.prefer = Some(slot);
-        let found = match self.problem(facts, end, &search) {
-            Some(cause) => Err(cause),
-            None => self.run(&search),
-        };
-        match found {
+        let search = self.search_point(slot, facts).ok_or_else(no_such_point)?;
+        match self.find_point(facts, &search) {
             Ok(found) => {
                 let mut plan = self.write(&search, &found, Vec::new());
                 plan.reaches.time = plan.reaches.time.or(Some(facts.finished));
@@ -207,26 +207,23 @@ impl<'c> Request<'c> {
         }
     }
 
-    /// Why a point cannot be restored, whatever else leads to the same state.
-    fn problem(&self, facts: &PointFacts, end: Place, search: &Search<'_>) -> Option<Cause> {
-        if let Some(cause) = point_cause(search, facts) {
-            return Some(cause);
+    fn search_point(&self, slot: Slot, facts: &PointFacts) -> Option<Search<'c>> {
+        let end = self.chain.end_of(facts)?;
+        let goal = Goal::Place {
+            lsn: end.lsn,
+            including: false,
+        };
+        let mut search = self.search(end.fork, goal);
+        search.prefer = Some(slot);
+        Some(search)
+    }
+
+    /// A way to the end of a point that is usable itself, with its base.
+    fn find_point(&self, facts: &PointFacts, search: &Search<'_>) -> Result<Found, Cause> {
+        match point_cause(search, facts) {
+            Some(cause) => Err(cause),
+            None => self.run(search),
         }
-        // With a say in what may be used, only the search itself can tell.
-        let usual = self.standing.is_none() && self.options == PlanOptions::default();
-        if facts.kind != BackupKind::Log || !usual || self.chain.is_reached(end) {
-            return None;
-        }
-        Some(match search.run(None) {
-            Err(stuck) => explain(search, stuck),
-            // Some longer log leads past the gap, but not this one.
-            Ok(_) => Cause::LogGap {
-                fork: facts.last_fork,
-                from: self.chain.reached_before(end.fork, facts.first_lsn),
-                to: facts.first_lsn,
-                next: facts.id,
-            },
-        })
     }
 
     fn lsn(&self, lsn: Lsn, fork: Option<ForkId>, including: bool) -> Result<Plan, Unreachable> {
@@ -370,7 +367,14 @@ impl<'c> Request<'c> {
             }
             (_, Goal::Time(time)) => at(Some(time), Some(found.end), owner),
             (Some(Stop::Before(lsn)), _) => at(None, Some(lsn), owner),
-            (None, _) => at(found.time, Some(found.end), owner),
+            (None, _) => {
+                let last = found.last_slot().and_then(|slot| self.chain.at(slot));
+                at(
+                    last.map(|facts| facts.finished).or(found.time),
+                    Some(found.end),
+                    owner,
+                )
+            }
         }
     }
 

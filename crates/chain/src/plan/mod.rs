@@ -9,6 +9,7 @@ mod unreachable;
 
 pub(crate) use explain::cause_at;
 pub use goal::{PlanOptions, Standing, Target};
+pub(crate) use make::cause_of;
 pub use note::Note;
 pub use unreachable::{Near, Unreachable, UnreachableCause};
 

@@ -208,11 +208,8 @@ impl<'c> Search<'c> {
                 including,
             } => !including && lsn == goal,
             Goal::Time(goal) => {
-                let idle = self
-                    .chain
-                    .track(self.fork)
-                    .and_then(|track| track.idle_until(lsn));
-                time == Some(goal) || idle.is_some_and(|until| until >= goal)
+                let track = self.chain.track(self.fork);
+                time == Some(goal) || track.is_some_and(|track| track.rests_at(lsn, goal))
             }
         }
     }
@@ -260,11 +257,16 @@ impl<'c> Search<'c> {
     /// Where a log leads on the way to the goal. `None` when it leads past it, or elsewhere, and
     /// cannot be stopped.
     fn through(&self, log: &LogEntry, facts: &PointFacts, fork: Fork, shared: Lsn) -> Option<Move> {
+        let end = self
+            .chain
+            .track(fork)
+            .and_then(|track| track.end_at(log.last));
+        let since = end.map_or(log.finished, |end| end.since);
         let whole = Move {
             log: log.slot,
             to: log.last,
             stop: None,
-            time: Some(log.finished),
+            time: Some(since),
             done: false,
         };
         let can_stop = facts.can_stop_inside();
@@ -308,7 +310,7 @@ impl<'c> Search<'c> {
                 if log.finished >= time && can_stop {
                     stopped(log.last, Stop::Time(time), Some(time), true)
                 } else {
-                    (log.finished <= time).then_some(whole)
+                    (since <= time).then_some(whole)
                 }
             }
             Goal::Time(_) if log.last <= shared => Some(whole),
@@ -362,12 +364,22 @@ impl<'c> Search<'c> {
         (at.lsn > standing.lsn).then_some(At { start, ..at })
     }
 
+    /// When the history had come to the end of a backup.
+    fn since(&self, data: &DataEntry, facts: &PointFacts) -> ServerTime {
+        let track = self
+            .chain
+            .fork_of(facts)
+            .and_then(|fork| self.chain.track(fork));
+        let end = track.and_then(|track| track.end_at(data.end));
+        end.map_or(data.finished, |end| end.since)
+    }
+
     fn last_full(&self) -> Option<At> {
         self.last_data(|track| &track.fulls, |_| true)
             .map(|(data, facts)| At {
                 start: Start::Full(data.slot),
                 lsn: data.end,
-                time: Some(facts.finished),
+                time: Some(self.since(&data, facts)),
             })
     }
 
@@ -388,7 +400,7 @@ impl<'c> Search<'c> {
                 differential: data.slot,
             },
             lsn: data.end,
-            time: Some(facts.finished),
+            time: Some(self.since(&data, facts)),
         })
     }
 
@@ -400,9 +412,10 @@ impl<'c> Search<'c> {
     ) -> Option<(DataEntry, &'c PointFacts)> {
         let mut best: Option<(DataEntry, &PointFacts)> = None;
         for (fork, shared) in self.shared_forks(Lsn::ZERO) {
-            let Some(list) = self.chain.track(fork).map(&list) else {
+            let Some(track) = self.chain.track(fork) else {
                 continue;
             };
+            let list = list(track);
             let until = match self.goal {
                 Goal::Place { lsn, .. } => shared.min(lsn),
                 _ => shared,
@@ -413,7 +426,13 @@ impl<'c> Search<'c> {
                     break;
                 }
                 let in_time = match self.goal {
-                    Goal::Time(time) | Goal::LastBefore(time) => data.finished <= time,
+                    // The end of a data backup must not be after a stop; without one it may be,
+                    // if nothing happened in between.
+                    Goal::Time(time) => {
+                        let came = track.end_at(data.end).is_some_and(|end| end.since <= time);
+                        data.finished <= time || came && track.rests_at(data.end, time)
+                    }
+                    Goal::LastBefore(time) => data.finished <= time,
                     Goal::Furthest | Goal::Place { .. } => true,
                 };
                 let facts = self.chain.at(data.slot).filter(|facts| self.usable(facts));

@@ -1,13 +1,13 @@
 //! Finds the media sets among files and folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::files::{Candidate, Files};
 use super::group::{Group, GroupKey};
 use super::{MediaSet, Note, Problem, Stripe};
-use crate::mtf::{self, Medium, MtfError, ReadError};
+use crate::mtf::{self, MtfError, ReadError};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -30,27 +30,19 @@ pub struct Discovered {
 /// no backup is a problem when it was named itself, and a note when it was only met in a folder.
 pub fn discover<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Discovered {
     let mut files = Files::default();
-    let mut folders = Vec::new();
     for path in paths {
-        let path = path.as_ref();
-        files.add(path);
-        if path.is_dir() {
-            folders.push(path.to_owned());
-        }
+        files.add(path.as_ref());
     }
     let mut found = Finding::default();
     found.result.problems = files.problems;
+    let mut with_backups: HashSet<&Path> = HashSet::new();
     for candidate in &files.candidates {
-        found.look_at(candidate);
+        if found.look_at(candidate) {
+            with_backups.extend(candidate.path.ancestors());
+        }
     }
-    for path in folders {
-        let held = files.candidates.iter().any(|file| {
-            file.path.starts_with(&path)
-                && !found.result.notes.contains(&Note::NotABackup {
-                    path: file.path.clone(),
-                })
-        });
-        if !held {
+    for path in files.folders {
+        if !with_backups.contains(path.as_path()) {
             found.result.problems.push(Problem::NoBackups { path });
         }
     }
@@ -65,17 +57,19 @@ struct Finding {
 }
 
 impl Finding {
-    fn look_at(&mut self, candidate: &Candidate) {
+    /// Whether the file is a backup, good or bad.
+    fn look_at(&mut self, candidate: &Candidate) -> bool {
         let path = candidate.path.clone();
         let read = File::open(&path)
             .map_err(|source| ReadError::Io { offset: 0, source })
             .and_then(|mut file| mtf::read(&mut file));
         match read {
-            Ok(medium) => self.sort_in(path, medium),
+            Ok(medium) => self.sort_in(Stripe::new(path, medium)),
             Err(ReadError::Format(MtfError::NotABackup { found }))
-                if candidate.folder.is_some() && !found.is_empty() =>
+                if candidate.in_folder && !found.is_empty() =>
             {
                 self.result.notes.push(Note::NotABackup { path });
+                return false;
             }
             Err(ReadError::Format(error)) => {
                 self.result.problems.push(Problem::Format { path, error });
@@ -87,17 +81,16 @@ impl Finding {
                     .push(Problem::Unreadable { path, error });
             }
         }
+        true
     }
 
-    fn sort_in(&mut self, path: PathBuf, medium: Medium) {
+    fn sort_in(&mut self, stripe: Stripe) {
+        let path = stripe.path.clone();
         let notes = &mut self.result.notes;
-        let medium = match medium {
-            Medium::Native(medium) => medium,
-            Medium::Compressed(_) => {
-                notes.push(Note::Compressed { path: path.clone() });
-                self.compressed.push(Stripe::new(path, medium));
-                return;
-            }
+        let Some(medium) = stripe.medium.native().cloned() else {
+            notes.push(Note::Compressed { path });
+            self.compressed.push(stripe);
+            return;
         };
         if medium.trailing > 0 {
             notes.push(Note::TrailingBytes {
@@ -107,7 +100,7 @@ impl Finding {
         }
         if medium.sets.len() > 1 {
             notes.push(Note::SeveralSets {
-                path: path.clone(),
+                path,
                 count: medium.sets.len(),
             });
         }
@@ -116,7 +109,7 @@ impl Finding {
             let key = GroupKey::new(medium.family, set);
             let group = self.groups.entry(key);
             let group = group.or_insert_with(|| Group::new(key, set.clone()));
-            group.add(path, medium);
+            group.add(stripe, medium);
         }
     }
 
@@ -129,7 +122,7 @@ impl Finding {
             }
         }
         result.sets.sort_by(|a, b| order(a).cmp(&order(b)));
-        let compressed = self.compressed.into_iter().map(MediaSet::compressed);
+        let compressed = self.compressed.into_iter().map(MediaSet::unknown);
         result.sets.extend(compressed);
         result
     }

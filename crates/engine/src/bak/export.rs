@@ -1,5 +1,6 @@
 //! Writes a backup from virtual devices to files, as an engine's restore would read it.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -108,6 +109,12 @@ pub enum ExportError {
         /// The name.
         name: String,
     },
+    /// Two stripes would have the same name, or names that differ only in case.
+    #[error("two files would be called `{name}`; each needs its own name")]
+    SameName {
+        /// The name.
+        name: String,
+    },
     /// A file of that name exists.
     #[error("{} exists already; choose another folder, or allow to replace it", .path.display())]
     Exists {
@@ -174,7 +181,8 @@ impl stripes::Failure for ExportError {
 ///
 /// The bytes are asked for in `Read` commands of changing sizes, whole blocks up to the greatest
 /// transfer. They go to temporary files in the folder; only when all devices ended normally and
-/// all bytes are durable do the files get their names. On failure nothing is left behind.
+/// all bytes are durable do the files get their names. On failure nothing is left behind; only
+/// [`Existing::Replace`] may have replaced the first of several files before the next one failed.
 ///
 /// # Errors
 /// When a file exists that may not be replaced, a device or the disk fails, or the bytes are not
@@ -222,6 +230,14 @@ impl Target {
         let (names, devices) = (request.names.len(), request.devices.len());
         if names != devices {
             return Err(ExportError::NameCount { names, devices });
+        }
+        let mut taken = HashSet::new();
+        if let Some(name) = request
+            .names
+            .iter()
+            .find(|it| !taken.insert(it.to_lowercase()))
+        {
+            return Err(ExportError::SameName { name: name.clone() });
         }
         let folder = &request.folder;
         std::fs::create_dir_all(folder).map_err(failed("creating", folder))?;
@@ -294,10 +310,8 @@ impl Target {
             name: self.name.clone(),
             source,
         })?;
-        let found = match &medium {
-            Medium::Native(native) => native.sets.first().map(|set| BackupSetId(set.start.id)),
-            Medium::Compressed(_) => None,
-        };
+        let set = medium.native().and_then(|native| native.sets.first());
+        let found = set.map(|set| BackupSetId(set.start.id));
         if found == Some(expected) {
             return Ok(Some(medium));
         }

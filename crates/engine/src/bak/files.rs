@@ -12,8 +12,8 @@ const MAX_DEPTH: usize = 64;
 /// A file to look at.
 pub(super) struct Candidate {
     pub(super) path: PathBuf,
-    /// The folder that was named; `None` when the file itself was.
-    pub(super) folder: Option<PathBuf>,
+    /// Whether it was met in a folder, not named itself.
+    pub(super) in_folder: bool,
 }
 
 /// All files, each once, however often and under how many links it was named.
@@ -21,6 +21,8 @@ pub(super) struct Candidate {
 pub(super) struct Files {
     pub(super) candidates: Vec<Candidate>,
     pub(super) problems: Vec<Problem>,
+    /// The folders that were named, each once.
+    pub(super) folders: Vec<PathBuf>,
     seen: HashSet<PathBuf>,
 }
 
@@ -28,8 +30,12 @@ impl Files {
     /// Adds what a user named.
     pub(super) fn add(&mut self, path: &Path) {
         match fs::metadata(path) {
-            Ok(kind) if kind.is_file() => self.add_file(path, None),
-            Ok(kind) if kind.is_dir() => self.add_folder(path, path, 0),
+            Ok(kind) if kind.is_file() => self.add_file(path, false),
+            Ok(kind) if kind.is_dir() => {
+                if self.add_folder(path, 0) {
+                    self.folders.push(path.to_owned());
+                }
+            }
             Ok(_) => self.problems.push(Problem::NotAFile {
                 path: path.to_owned(),
             }),
@@ -37,22 +43,26 @@ impl Files {
         }
     }
 
-    fn add_file(&mut self, path: &Path, folder: Option<&Path>) {
+    fn add_file(&mut self, path: &Path, in_folder: bool) {
         if self.is_new(path) {
             self.candidates.push(Candidate {
                 path: path.to_owned(),
-                folder: folder.map(Path::to_owned),
+                in_folder,
             });
         }
     }
 
-    fn add_folder(&mut self, path: &Path, named: &Path, depth: usize) {
+    /// Whether the folder was not looked at before, and can be.
+    fn add_folder(&mut self, path: &Path, depth: usize) -> bool {
         if depth > MAX_DEPTH || !self.is_new(path) {
-            return;
+            return false;
         }
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) => return self.unreadable(path, error),
+            Err(error) => {
+                self.unreadable(path, error);
+                return false;
+            }
         };
         let mut paths = Vec::new();
         for entry in entries {
@@ -64,14 +74,17 @@ impl Files {
         paths.sort();
         for path in paths {
             match fs::metadata(&path) {
-                Ok(kind) if kind.is_file() => self.add_file(&path, Some(named)),
-                Ok(kind) if kind.is_dir() => self.add_folder(&path, named, depth + 1),
+                Ok(kind) if kind.is_file() => self.add_file(&path, true),
+                Ok(kind) if kind.is_dir() => {
+                    self.add_folder(&path, depth + 1);
+                }
                 // A pipe or a socket is no backup file; a link that leads nowhere is none either.
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => self.unreadable(&path, error),
             }
         }
+        true
     }
 
     fn is_new(&mut self, path: &Path) -> bool {

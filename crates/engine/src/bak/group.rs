@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use uuid::Uuid;
 use vab_chain::BackupSetId;
 
 use super::{MediaSet, Note, Problem, Stripe};
-use crate::mtf::{Family, Medium, NativeMedium, SetFacts};
+use crate::mtf::{Family, NativeMedium, SetFacts};
 
 /// What the stripes of one backup have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,14 +36,19 @@ pub(super) struct Group {
     members: Vec<Member>,
 }
 
-pub(super) struct Member {
-    pub(super) path: PathBuf,
-    pub(super) medium: NativeMedium,
+/// A file, and what it says.
+struct Member {
+    stripe: Stripe,
+    medium: NativeMedium,
 }
 
 impl Member {
     fn number(&self) -> u16 {
         self.medium.family.number
+    }
+
+    fn path(&self) -> &Path {
+        &self.stripe.path
     }
 }
 
@@ -56,8 +61,8 @@ impl Group {
         }
     }
 
-    pub(super) fn add(&mut self, path: PathBuf, medium: NativeMedium) {
-        self.members.push(Member { path, medium });
+    pub(super) fn add(&mut self, stripe: Stripe, medium: NativeMedium) {
+        self.members.push(Member { stripe, medium });
     }
 
     /// The media set, if all its stripes are there.
@@ -69,16 +74,15 @@ impl Group {
         let facts = match self.set.backup_set(self.key.count) {
             Ok(facts) => facts,
             Err(error) => {
-                let paths = self.members.into_iter().map(|member| member.path);
+                let paths = self.members.into_iter().map(|member| member.stripe.path);
                 return Err(Problem::Unsupported {
                     paths: paths.collect(),
                     error,
                 });
             }
         };
-        let stripes = self.members.into_iter();
-        let stripes = stripes.map(|member| Stripe::new(member.path, Medium::Native(member.medium)));
-        Ok(MediaSet::native(
+        let stripes = self.members.into_iter().map(|member| member.stripe);
+        Ok(MediaSet::known(
             self.key.media_set,
             facts,
             stripes.collect(),
@@ -100,13 +104,13 @@ impl Group {
                     media_set: self.key.media_set,
                     backup_set: self.key.backup_set,
                     database: self.set.first.database.clone(),
-                    first: first.path.clone(),
-                    second: member.path,
+                    first: first.path().to_owned(),
+                    second: member.stripe.path,
                 });
             }
             notes.push(Note::Duplicate {
-                path: member.path,
-                of: first.path.clone(),
+                path: member.stripe.path,
+                of: first.path().to_owned(),
             });
         }
         self.members = kept;
@@ -125,7 +129,7 @@ impl Group {
             media_set: self.key.media_set,
             backup_set: self.key.backup_set,
             database: self.set.first.database.clone(),
-            found: self.members.iter().map(|it| it.path.clone()).collect(),
+            found: self.members.iter().map(|it| it.path().to_owned()).collect(),
         })
     }
 
@@ -138,8 +142,8 @@ impl Group {
             if let Some(what) = difference(&first.medium, &member.medium) {
                 return Err(Problem::StripesDisagree {
                     media_set: self.key.media_set,
-                    first: first.path.clone(),
-                    second: member.path.clone(),
+                    first: first.path().to_owned(),
+                    second: member.path().to_owned(),
                     what,
                 });
             }
@@ -149,11 +153,11 @@ impl Group {
 }
 
 fn is_copy(member: &Member, of: &Member) -> Result<bool, Problem> {
-    if member.medium != of.medium {
+    if member.stripe.medium != of.stripe.medium {
         return Ok(false);
     }
-    same_bytes(&member.path, &of.path).map_err(|error| Problem::Unreadable {
-        path: member.path.clone(),
+    same_bytes(member.path(), of.path()).map_err(|error| Problem::Unreadable {
+        path: member.path().to_owned(),
         error,
     })
 }

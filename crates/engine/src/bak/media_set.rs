@@ -39,7 +39,7 @@ impl Stripe {
 }
 
 impl MediaSet {
-    pub(super) fn native(id: Uuid, facts: BackupSet, stripes: Vec<Stripe>) -> Self {
+    pub(super) fn known(id: Uuid, facts: BackupSet, stripes: Vec<Stripe>) -> Self {
         Self {
             id: Some(id),
             facts: Some(facts),
@@ -47,7 +47,7 @@ impl MediaSet {
         }
     }
 
-    pub(super) fn compressed(stripe: Stripe) -> Self {
+    pub(super) fn unknown(stripe: Stripe) -> Self {
         Self {
             id: None,
             facts: None,
@@ -55,13 +55,13 @@ impl MediaSet {
         }
     }
 
-    /// The identity of the media set; `None` of a compressed container.
+    /// The identity of the media set; `None` of a compressed container of unknown layout.
     pub fn id(&self) -> Option<Uuid> {
         self.id
     }
 
-    /// The facts of its first backup set. `None` of a compressed container: its kind, LSNs and
-    /// database are not known.
+    /// The facts of its first backup set. `None` of a compressed container of unknown layout: its
+    /// kind, LSNs and database are not known.
     pub fn facts(&self) -> Option<&BackupSet> {
         self.facts.as_ref()
     }
@@ -79,10 +79,8 @@ impl MediaSet {
 
     /// How many backup sets it holds; 0 when that is not known.
     pub fn sets(&self) -> usize {
-        match self.stripes.first().map(|stripe| &stripe.medium) {
-            Some(Medium::Native(medium)) => medium.sets.len(),
-            _ => 0,
-        }
+        let native = self.stripes.first().and_then(|it| it.medium.native());
+        native.map_or(0, |medium| medium.sets.len())
     }
 
     pub(super) fn first_path(&self) -> &Path {

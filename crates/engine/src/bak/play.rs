@@ -10,7 +10,7 @@ use vab_vdi::{DeviceName, Direction, EngineDevice, EngineTransport, Geometry, Op
 
 use super::stripes::{self, Step, Tally};
 use super::{MediaSet, Stripe};
-use crate::mtf::{Medium, MtfError, StreamingReader};
+use crate::mtf::{MtfError, StreamingReader};
 use crate::request::ProgressSink;
 
 /// Where to play a media set. Set the public fields after [`PlayRequest::new`].
@@ -43,7 +43,7 @@ impl PlayRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Played {
-    /// The facts of the backup set; `None` of a compressed container.
+    /// The facts of the backup set; `None` where they are not known.
     pub facts: Option<BackupSet>,
     /// Bytes of each stripe.
     pub bytes: Vec<u64>,
@@ -159,10 +159,8 @@ impl MediaSet {
 
     /// The block size that the set was written with; the smallest where that is not known.
     fn block_size(&self) -> u32 {
-        match self.stripes().first().map(|stripe| &stripe.medium) {
-            Some(Medium::Native(medium)) => medium.block_size,
-            _ => Geometry::MIN_BLOCK_SIZE,
-        }
+        let native = self.stripes().first().and_then(|it| it.medium.native());
+        native.map_or(Geometry::MIN_BLOCK_SIZE, |medium| medium.block_size)
     }
 }
 
@@ -189,7 +187,8 @@ fn stream(
         error,
     };
     let mut file = File::open(&stripe.path).map_err(|error| failed(0, error))?;
-    let mut piece = Vec::new();
+    let capacity = usize::try_from(geometry.max_transfer()).unwrap_or_default();
+    let mut piece = Vec::with_capacity(capacity);
     loop {
         piece.clear();
         let at = reader.position();

@@ -142,7 +142,7 @@ pub enum Note {
         /// How many.
         bytes: u64,
     },
-    /// A compressed container: kind, LSNs and database are not known.
+    /// A compressed container of unknown layout: kind, LSNs and database are not known.
     Compressed {
         /// The file.
         path: PathBuf,
@@ -175,7 +175,7 @@ impl fmt::Display for Note {
             ),
             Self::Compressed { path } => write!(
                 f,
-                "{}: a compressed backup; it is kept whole, but its kind, database and LSNs are \
+                "{}: a compressed backup of unknown layout; it is kept whole, but its kind, database and LSNs are \
                  not known (RESTORE HEADERONLY tells them)",
                 path.display()
             ),

@@ -14,7 +14,8 @@ use vab_vdi::memory::Hub;
 use vab_vdi::{SetConfig, Transport, Waited};
 
 use super::*;
-use crate::mtf::testing::{Set, Tape};
+use crate::engine::{Engine, RecoveryModel};
+use crate::mtf::testing::{Set, Tape, pack};
 use crate::request::ProgressSink;
 
 #[path = "../../tests/native/client.rs"]
@@ -360,5 +361,83 @@ fn a_name_is_that_of_a_file_in_the_folder() {
             matches!(error, Err(ExportError::Name { .. })),
             "{name:?}: {error:?}"
         );
+    }
+}
+
+#[test]
+fn two_stripes_are_not_written_to_one_file() {
+    let target = Folder::new();
+    let both = vec!["a.bak".to_owned(), "A.BAK".to_owned()];
+    let mut request = ExportRequest::new(names("x", 2), target.path(), both);
+    request.existing = Existing::Replace;
+    let error = export(&request, &Hub::new());
+    assert!(
+        matches!(error, Err(ExportError::SameName { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_folder_that_is_named_twice_is_looked_at_once() {
+    let folder = Folder::new();
+    folder.put("in/one.bak", &Tape::default().write());
+    let inner = folder.path().join("in");
+    for paths in [
+        [folder.path(), &inner],
+        [&inner, folder.path()],
+        [&inner, &inner],
+    ] {
+        let found = discover(paths);
+        assert_eq!(found.sets.len(), 1);
+        assert!(
+            found.problems.is_empty() && found.notes.is_empty(),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn compressed_stripes_are_a_set_as_well() {
+    let folder = Folder::new();
+    for (index, tape) in stripes(2).iter().enumerate() {
+        folder.put(&index.to_string(), &pack(tape));
+    }
+    let found = discover([folder.path()]);
+    assert!(
+        found.problems.is_empty() && found.notes.is_empty(),
+        "{found:?}"
+    );
+    assert_eq!(found.sets[0].facts().unwrap().stripes, 2);
+}
+
+#[test]
+fn a_container_of_unknown_layout_is_played_without_facts() {
+    let folder = Folder::new();
+    let mut bytes = pack(&Tape::default());
+    bytes[8] = 9;
+    let path = folder.put("unknown", &bytes);
+    let found = discover([&path]);
+    assert_eq!(found.notes, [Note::Compressed { path }]);
+    let set = &found.sets[0];
+    assert!(set.facts().is_none() && set.sets() == 0);
+    let hub = Hub::new();
+    let request = PlayRequest::new(names("u", 1));
+    let engine = hub.clone();
+    let (played, saved) = save(&hub, "u", 1, || set.play(&request, &engine));
+    assert_eq!(played.unwrap().facts, None);
+    assert!(saved.unwrap()[0].bytes == bytes);
+}
+
+#[test]
+fn a_database_without_a_log_chain_is_a_simple_one() {
+    let folder = Folder::new();
+    for (name, chain, model) in [
+        ("full", (20, 1, 1), RecoveryModel::Full),
+        ("simple", (0, 0, 0), RecoveryModel::Simple),
+    ] {
+        let mut tape = Tape::default();
+        tape.sets[0].chain = chain;
+        let found = discover([folder.put(name, &tape.write())]);
+        assert_eq!(found.sets[0].databases().unwrap()[0].recovery_model, model);
     }
 }

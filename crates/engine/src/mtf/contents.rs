@@ -5,12 +5,13 @@ use super::block::{
     StreamHeader, TAPE,
 };
 use super::fields::Fields;
-use super::{
-    ConfigRecord, Family, Medium, MtfError, NativeMedium, SetFacts, SetStart, Tag, TapeHeader,
-};
+use super::{ConfigRecord, Family, MtfError, NativeMedium, SetFacts, SetStart, Tag, TapeHeader};
 
 /// The most backup sets that are read from one medium.
 const MAX_SETS: usize = 4096;
+
+/// The most bytes of records that are kept of one medium, over all its sets.
+const MAX_KEPT: u64 = 64 << 20;
 
 /// A filemark block has a head of 72 bytes and 8 bytes for each filemark that it has room for.
 const FILE_MARK_HEAD: u32 = 72;
@@ -25,6 +26,8 @@ pub(super) struct Contents {
     block_size: u32,
     start: Option<(u64, SetStart)>,
     sets: Vec<SetFacts>,
+    /// Bytes of the records that `sets` was made of.
+    kept: u64,
 }
 
 /// Where in the order of blocks.
@@ -82,9 +85,10 @@ impl Contents {
             }
             SET_START => {
                 self.require_family(at)?;
-                if self.sets.len() >= MAX_SETS {
+                if self.sets.len() >= MAX_SETS || self.room() == 0 {
                     return Err(MtfError::TooManySets { limit: MAX_SETS });
                 }
+                self.keep(bytes);
                 self.start = Some((at, SetStart::decode(bytes, at)?));
                 self.place = Place::InSet;
             }
@@ -128,6 +132,7 @@ impl Contents {
         bytes: &[u8],
         at: u64,
     ) -> Result<(), MtfError> {
+        self.keep(bytes);
         match block {
             TAPE => self.family = Some(Family::decode(bytes, at)?),
             CONFIG_FIRST => self.on_first_config(ConfigRecord::decode(bytes, at)?, at)?,
@@ -188,6 +193,16 @@ impl Contents {
         })
     }
 
+    fn keep(&mut self, bytes: &[u8]) {
+        let bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.kept = self.kept.saturating_add(bytes);
+    }
+
+    /// How many bytes of records may still be kept.
+    pub(super) fn room(&self) -> u64 {
+        MAX_KEPT.saturating_sub(self.kept)
+    }
+
     pub(super) fn block_size(&self) -> u32 {
         self.block_size
     }
@@ -200,20 +215,20 @@ impl Contents {
         &self.sets
     }
 
-    pub(super) fn finish(self, length: u64, trailing: u64) -> Result<Medium, MtfError> {
+    pub(super) fn finish(self, length: u64, trailing: u64) -> Result<NativeMedium, MtfError> {
         let family = self.require_family(length)?;
         let tape = self.tape.ok_or(MtfError::Missing {
             offset: length,
             what: "the block `TAPE`",
         })?;
-        Ok(Medium::Native(NativeMedium {
+        Ok(NativeMedium {
             tape,
             family,
             block_size: self.block_size,
             sets: self.sets,
             length,
             trailing,
-        }))
+        })
     }
 }
 

@@ -125,6 +125,8 @@ pub enum Expected {
         /// The block that has the stream.
         block: Tag,
     },
+    /// A record of a compressed container.
+    Record,
     /// The bytes of a stream.
     Stream {
         /// The block that has the stream.
@@ -139,6 +141,7 @@ impl fmt::Display for Expected {
         match self {
             Self::Magic => f.write_str("the beginning of a backup"),
             Self::BlockHeader => f.write_str("a block header"),
+            Self::Record => f.write_str("a record of the compressed container"),
             Self::Block(tag) => write!(f, "the block {tag}"),
             Self::StreamHeader { block } => write!(f, "a stream header of the block {block}"),
             Self::Stream { block, stream } => write!(f, "the stream {stream} of the block {block}"),

@@ -16,6 +16,14 @@ pub enum Medium {
 }
 
 impl Medium {
+    /// What is known of it: `None` of a compressed container of another layout than the known one.
+    pub fn native(&self) -> Option<&NativeMedium> {
+        match self {
+            Self::Native(medium) => Some(medium),
+            Self::Compressed(container) => container.inside.as_ref(),
+        }
+    }
+
     /// Its length in bytes.
     pub fn length(&self) -> u64 {
         match self {
@@ -25,13 +33,18 @@ impl Medium {
     }
 }
 
-/// A medium made `WITH COMPRESSION` (`MSSQLBAK`). Its facts are inside the compression; kind,
-/// LSNs, database and stripe are **not known** here. `RESTORE HEADERONLY` tells them.
+/// A medium made `WITH COMPRESSION` (`MSSQLBAK`).
+///
+/// How such a container is laid out is not published. Where its layout is the one that is known
+/// here, its facts are read from inside; else kind, LSNs, database and stripe are **not known**,
+/// and `RESTORE HEADERONLY` has to tell them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompressedContainer {
     /// Its length in bytes.
     pub length: u64,
+    /// What is inside, with lengths and offsets as they are unpacked; `None` when not known.
+    pub inside: Option<NativeMedium>,
 }
 
 /// A medium in the uncompressed tape format.

@@ -18,16 +18,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What is known of a medium made `WITH COMPRESSION` is only that it is one.
+//! A medium made `WITH COMPRESSION` is read as well where its layout, which is not published, is the
+//! one that is known; else all that is known of it is that it is one.
 
 mod block;
 mod config;
+mod container;
 mod contents;
 mod data_file;
 mod date;
 mod error;
 mod facts;
 mod fields;
+mod intake;
 mod read;
 mod set_start;
 mod streaming;
@@ -36,6 +39,8 @@ mod tape;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod walk;
+mod xpress;
 
 pub use config::ConfigRecord;
 pub use data_file::DataFile;

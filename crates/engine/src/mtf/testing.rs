@@ -30,6 +30,7 @@ pub(crate) struct Set {
     pub(crate) previous_fork: Option<(Parts, Uuid)>,
     pub(crate) base: Option<(Parts, Uuid)>,
     pub(crate) last_log: Parts,
+    pub(crate) chain: Parts,
     pub(crate) checksums: bool,
     pub(crate) data: usize,
     /// The whole database file name, as logical and physical name.
@@ -65,6 +66,7 @@ impl Default for Set {
             previous_fork: None,
             base: None,
             last_log: (0, 0, 0),
+            chain: (20, 74, 170),
             checksums: false,
             data: 8192,
             file: "data".to_owned(),
@@ -170,6 +172,7 @@ fn write_config(out: &mut Vec<u8>, tag: [u8; 4], set: &Set, last: bool) {
         put(260, &short(lsn));
         put(272, &base.to_bytes_le());
     }
+    put(248, &short(set.chain));
     put(332, &short(set.last_log));
     put_text(&mut record, 104, &set.database);
     put_text(&mut record, 108, r"HOST\INSTANCE");
@@ -293,4 +296,43 @@ fn date(second: u8) -> [u8; 5] {
     let bits: u64 = 2024 << 26 | 2 << 22 | 29 << 17 | 23 << 12 | 58 << 6 | u64::from(second);
     let [_, _, _, bytes @ ..] = bits.to_be_bytes();
     bytes
+}
+
+/// The same medium in a container, as `WITH COMPRESSION` makes it.
+pub(crate) fn pack(tape: &Tape) -> Vec<u8> {
+    let bytes = tape.write();
+    let mut out = b"MSSQLBAK\x02\0\0\0".to_vec();
+    out.resize(480, 0);
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        let is_mark = |at: &usize| rest[*at..].starts_with(b"SFMB");
+        let mark = (0..rest.len())
+            .step_by(512)
+            .find(is_mark)
+            .unwrap_or(rest.len());
+        let (packed, after) = rest.split_at(mark);
+        for piece in packed.chunks(32_768) {
+            pack_record(&mut out, piece);
+        }
+        // What was in the buffer before is the padding.
+        out.resize(out.len().next_multiple_of(512), 0xee);
+        let (plain, after) = after.split_at(tape.block.min(after.len()));
+        out.extend(plain);
+        rest = after;
+    }
+    out
+}
+
+/// A chunk of literals only: all 256 of them have codes of eight bits, which are their values.
+fn pack_record(out: &mut Vec<u8>, piece: &[u8]) {
+    let mut chunk = vec![0x88; 128];
+    chunk.resize(256, 0);
+    for pair in piece.chunks(2) {
+        chunk.extend(pair.iter().rev());
+    }
+    let packed = u16::try_from(chunk.len()).unwrap();
+    out.extend([0x21, u8::try_from(piece.len() / 512).unwrap()]);
+    out.extend(packed.to_le_bytes());
+    out.extend([0; 24]);
+    out.extend(chunk);
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 use vab_chain::{BackupKind, BackupSet, BackupSetId, ForkId, Lsn};
 
-use super::testing::{Parts, Set, Tape};
+use super::testing::{Parts, Set, Tape, pack};
 use super::*;
 
 fn native(tape: &Tape) -> NativeMedium {
@@ -262,7 +262,7 @@ prop_compose! {
         id in 1_u128.., first in parts(), last in parts(), last_log in parts(),
         database in "[^\0]{0,128}", file in "[a-zA-Z0-9]{1,100}", flags in any::<u32>(),
         kind in prop::sample::select(b"DIL".to_vec()), checksums in any::<bool>(),
-        data in 0_usize..100_000, second in 0_u8..59, fork in 1_u128..,
+        data in 0_usize..40_000, second in 0_u8..59, fork in 1_u128..,
     ) -> Set {
         Set {
             id: Uuid::from_u128(id), first, last, last_log, database, file, flags, kind, checksums,
@@ -283,7 +283,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn what_was_written_is_read(tape in any_tape()) {
@@ -300,6 +300,48 @@ proptest! {
             prop_assert_eq!(set.last_fork, Some(ForkId(written.fork)));
             prop_assert_eq!(read.data_bytes, u64::try_from(written.data).unwrap());
         }
+    }
+
+    #[test]
+    fn a_compressed_medium_says_the_same(tape in any_tape()) {
+        let plain = native(&tape);
+        let packed = pack(&tape);
+        let Ok(Medium::Compressed(container)) = read_bytes(&packed) else {
+            panic!("{:?}", read_bytes(&packed));
+        };
+        prop_assert_eq!(container.length, u64::try_from(packed.len()).unwrap());
+        prop_assert_eq!(container.inside, Some(plain));
+        prop_assert_eq!(read_file(&packed), read_bytes(&packed));
+    }
+
+    #[test]
+    fn a_cut_compressed_medium_is_an_error(tape in any_tape(), at in any::<prop::sample::Index>()) {
+        let packed = pack(&tape);
+        let at = at.index(packed.len());
+        match read_bytes(&packed[..at]) {
+            Err(error) => {
+                let cut_short = matches!(error, MtfError::Truncated { .. });
+                prop_assert!(cut_short || at == 0, "{}", error);
+            }
+            // A cut between two sets leaves a medium that is whole.
+            Ok(medium) => {
+                let sets = medium.native().map_or(0, |medium| medium.sets.len());
+                prop_assert!((1..tape.sets.len()).contains(&sets), "{:?}", medium);
+            }
+        }
+    }
+
+    #[test]
+    fn damage_of_a_compressed_medium_never_panics(
+        tape in any_tape(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        let mut packed = pack(&tape);
+        for (at, value) in damage {
+            let at = at.index(packed.len().min(8192));
+            packed[at] = value;
+        }
+        prop_assert_eq!(read_bytes(&packed), read_file(&packed));
     }
 
     #[test]

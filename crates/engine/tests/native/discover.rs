@@ -166,12 +166,29 @@ fn a_bad_file_hides_no_good_one() {
 }
 
 #[test]
-fn the_compressed_container_is_a_set_without_facts() {
+fn the_compressed_container_is_a_set_like_others() {
     let Some(folder) = folder() else { return };
     let found = bak::discover([folder.join("TutorialDB.bak")]);
     let [set] = found.sets.as_slice() else {
         panic!("{found:?}");
     };
+    assert_eq!(set.facts().unwrap().database, "TutorialDB");
+    assert!(found.notes.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_compressed_container_of_unknown_layout_is_a_set_without_facts() {
+    let Some(folder) = folder() else { return };
+    let target = tempfile::tempdir().unwrap();
+    let path = target.path().join("other");
+    let mut bytes = fs::read(folder.join("TutorialDB.bak")).unwrap();
+    // The version of the container.
+    bytes[8] = 1;
+    fs::write(&path, bytes).unwrap();
+    let found = bak::discover([&path]);
+    let [set] = found.sets.as_slice() else {
+        panic!("{found:?}");
+    };
     assert!(set.facts().is_none());
-    assert!(matches!(found.notes.as_slice(), [Note::Compressed { .. }]));
+    assert_eq!(found.notes, [Note::Compressed { path }]);
 }

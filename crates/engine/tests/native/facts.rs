@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Cursor;
 
-use vab_chain::{BackupSet, ForkId};
+use vab_chain::{BackupKind, BackupSet, ForkId, Lsn};
 use vab_engine::mtf::{self, Medium, NativeMedium, StreamingReader};
 
 use crate::manifest::{Entry, entries};
@@ -159,6 +159,17 @@ fn only_logs_after_no_other_log_begin_a_chain() {
 }
 
 #[test]
+fn only_databases_under_simple_have_no_log_chain() {
+    for entry in native_entries() {
+        let database = entry.column("database");
+        let simple = ["SimpleBackTest", "pubs", "testlastbackup"].contains(&database);
+        let medium = native(&entry);
+        let began = medium.sets[0].first.log_chain_began;
+        assert_eq!(began.is_none(), simple, "{}", entry.path.display());
+    }
+}
+
+#[test]
 fn the_files_of_the_database() {
     for entry in native_entries().filter(|entry| entry.path.ends_with("pubs.bak")) {
         let medium = native(&entry);
@@ -213,12 +224,46 @@ fn every_database_has_a_data_file_and_a_log() {
     }
 }
 
+/// How much longer a file of 512-byte blocks is than the size in its last record: the blocks
+/// around the set, written by different builds.
+const AROUND: [u64; 2] = [0x1e00, 0x2200];
+
 #[test]
-fn the_compressed_container_is_known_as_one() {
+fn the_size_in_the_last_record_is_that_of_the_set() {
+    for entry in native_entries() {
+        let medium = native(&entry);
+        if medium.block_size == 512 && medium.family.count == 1 {
+            let size = medium.sets[0].last.as_ref().unwrap().size;
+            assert!(
+                AROUND.contains(&(medium.length - size)),
+                "{}",
+                entry.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_compressed_container_is_read_as_what_it_holds() {
     for entry in entries().into_iter().filter(Entry::is_compressed) {
         let medium = mtf::read(&mut File::open(&entry.path).unwrap()).unwrap();
         assert!(matches!(medium, Medium::Compressed(_)));
         assert_eq!(medium.length().to_string(), entry.column("bytes"));
+        let inside = medium.native().unwrap();
+        assert_eq!((inside.family.count, inside.family.number), (1, 1));
+        assert_eq!(inside.trailing, 0);
+        let [set] = inside.sets.as_slice() else {
+            panic!("{inside:?}");
+        };
+        let last = set.last.as_ref().unwrap();
+        assert_eq!(set.backup_set(1).unwrap().kind, BackupKind::Full);
+        assert_eq!(last.database, "TutorialDB");
+        assert_eq!(last.server, "NELLIELAPTOP");
+        assert_eq!(last.database_version, 852);
+        assert_eq!(last.files[0].logical_name, "TutorialDB");
+        assert_eq!(last.last_lsn, Lsn::new(34, 559, 1));
+        assert_eq!(last.finished.unwrap().to_string(), "2016-11-09T15:27:49");
+        assert!(AROUND.contains(&(inside.length - last.size)));
     }
 }
 

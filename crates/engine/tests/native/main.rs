@@ -1,6 +1,8 @@
 //! Real SQL Server backups, found through the environment variable `VAB_BAK_DIR`.
 
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod damage;

@@ -105,6 +105,7 @@ impl BackupSession {
             dropped: false,
             begun: Some(begun),
             receipt: None,
+            outcome: None,
             aborted: Vec::new(),
             dialed: None,
             clock,
@@ -362,7 +363,9 @@ struct Driver {
     /// Nobody is left to give orders.
     dropped: bool,
     begun: Option<oneshot::Sender<Uuid>>,
+    /// Who waits for the commit, and how it went.
     receipt: Option<oneshot::Sender<Result<Vec<u8>, Failure>>>,
+    outcome: Option<Result<Vec<u8>, Failure>>,
     aborted: Vec<oneshot::Sender<()>>,
     dialed: Option<oneshot::Receiver<Result<Link, String>>>,
     clock: Clock,
@@ -413,10 +416,12 @@ impl Driver {
             pool.close();
         }
         let last: Vec<_> = std::iter::from_fn(|| self.core.poll_transmit()).collect();
-        let link = self.link.take();
-        drop(self);
-        if let Some(link) = link {
+        // The answer comes after the goodbye, which would else be lost in a process that ends now.
+        if let Some(link) = self.link.take() {
             link.finish(last).await;
+        }
+        if let (Some(wait), Some(outcome)) = (self.receipt, self.outcome) {
+            let _ = wait.send(outcome);
         }
     }
 
@@ -443,15 +448,11 @@ impl Driver {
                 }
                 SourceEvent::Committed { receipt } => {
                     info!("committed");
-                    if let Some(wait) = self.receipt.take() {
-                        let _ = wait.send(Ok(receipt));
-                    }
+                    self.outcome = Some(Ok(receipt));
                 }
                 SourceEvent::Failed(failure) => {
                     info!(%failure, "session failed");
-                    if let Some(wait) = self.receipt.take() {
-                        let _ = wait.send(Err(failure.clone()));
-                    }
+                    self.outcome = Some(Err(failure.clone()));
                     self.board.fail(failure);
                 }
             }

@@ -1,5 +1,6 @@
 //! The threads of one backup session that call the store.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
@@ -32,7 +33,13 @@ enum Job {
 }
 
 /// The intake is taken out for the commit or the abort, which nothing may outlive.
-type Shared = Arc<RwLock<Option<Box<dyn Intake>>>>;
+type Shared = Arc<Common>;
+
+struct Common {
+    intake: RwLock<Option<Box<dyn Intake>>>,
+    /// Something failed: no write may follow a gap.
+    failed: AtomicBool,
+}
 
 /// Blocks of a stream always go to the same thread, so that they stay in order.
 pub(super) struct Writers {
@@ -47,7 +54,11 @@ impl Writers {
         threads: usize,
         done: &UnboundedSender<Done>,
     ) -> std::io::Result<Self> {
-        let shared: Shared = Arc::new(RwLock::new(Some(intake)));
+        let intake = RwLock::new(Some(intake));
+        let shared = Arc::new(Common {
+            intake,
+            failed: AtomicBool::new(false),
+        });
         let mut lanes = Vec::with_capacity(threads);
         for lane in 0..threads.max(1) {
             lanes.push(spawn(format!("vab-write-{lane}"), &shared, done)?);
@@ -140,13 +151,24 @@ fn work(queue: &Receiver<Job>, shared: &Shared, done: &UnboundedSender<Done>) {
     }
 }
 
-fn with<T>(shared: &Shared, call: impl FnOnce(&dyn Intake) -> T) -> Option<T> {
-    let intake = shared.read().unwrap_or_else(PoisonError::into_inner);
-    intake.as_deref().map(call)
+fn with<T>(
+    shared: &Shared,
+    call: impl FnOnce(&dyn Intake) -> Result<T, String>,
+) -> Option<Result<T, String>> {
+    if shared.failed.load(Ordering::Acquire) {
+        return None;
+    }
+    let intake = shared.intake.read().unwrap_or_else(PoisonError::into_inner);
+    let outcome = intake.as_deref().map(call);
+    if matches!(outcome, Some(Err(_))) {
+        shared.failed.store(true, Ordering::Release);
+    }
+    outcome
 }
 
 fn take(shared: &Shared) -> Option<Box<dyn Intake>> {
     shared
+        .intake
         .write()
         .unwrap_or_else(PoisonError::into_inner)
         .take()

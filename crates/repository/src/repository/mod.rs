@@ -8,6 +8,7 @@ mod open;
 mod owner;
 mod place;
 mod rescan;
+mod retention;
 mod survey;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ use crate::storage::{Access, LocalDirectory, Lock, Storage, StorageError, Storag
 pub use error::OpenError;
 pub use owner::Owner;
 pub use rescan::{RescanError, RescanOptions, RescanReport};
+pub use retention::{RemoveError, Removed, RetentionPlan};
 pub(crate) use survey::KnownFile;
 
 /// How a repository is opened for writing.

@@ -194,7 +194,7 @@ impl Device {
 
     /// The device is dead from now on, and with it the set.
     fn fail(&self, error: DeviceError) -> DeviceError {
-        if matches!(error, DeviceError::Protocol { .. } | DeviceError::Io { .. }) {
+        if !matches!(error, DeviceError::Aborted | DeviceError::EngineLost) {
             self.core.abort(Cause::Asked);
         }
         self.leave(State::Failed(error.clone()));

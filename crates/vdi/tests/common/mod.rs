@@ -7,6 +7,13 @@
 )]
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) mod stand_in;
+#[cfg(target_os = "linux")]
+pub(crate) mod stand_in_linux;
+#[cfg(windows)]
+pub(crate) mod stand_in_windows;
+
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -23,6 +30,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Both {
     pub(crate) client: Arc<dyn Transport>,
     pub(crate) engine: Arc<dyn EngineTransport>,
+    /// Whether an error says which side went away, or only that the operation was aborted.
+    pub(crate) tells_who_is_lost: bool,
     _keep: Arc<dyn std::any::Any + Send + Sync>,
 }
 
@@ -31,19 +40,39 @@ pub(crate) fn memory() -> Both {
     Both {
         client: Arc::new(hub.clone()),
         engine: Arc::new(hub),
+        tells_who_is_lost: true,
         _keep: Arc::new(()),
     }
 }
 
 #[cfg(unix)]
 pub(crate) fn pipe() -> Both {
+    pipe_of(|directory| directory)
+}
+
+/// Data goes through the sockets.
+#[cfg(unix)]
+pub(crate) fn plain_pipe() -> Both {
+    pipe_of(vab_vdi::pipe::Directory::without_shared_memory)
+}
+
+#[cfg(unix)]
+fn pipe_of(arranged: impl FnOnce(vab_vdi::pipe::Directory) -> vab_vdi::pipe::Directory) -> Both {
     let folder = tempfile::tempdir().unwrap();
-    let directory = vab_vdi::pipe::Directory::open(folder.path()).unwrap();
+    let directory = arranged(vab_vdi::pipe::Directory::open(folder.path()).unwrap());
     Both {
         client: Arc::new(directory.clone()),
         engine: Arc::new(directory),
+        tells_who_is_lost: true,
         _keep: Arc::new(folder),
     }
+}
+
+/// SQL Server's back end of this system over a stand-in library; `None`, in words, when there is
+/// none.
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) fn native() -> Option<Both> {
+    stand_in::StandIn::new().map(stand_in::StandIn::both)
 }
 
 pub(crate) fn name() -> DeviceName {

@@ -49,7 +49,7 @@ pub(super) fn run(case: Case, set: ConfiguredSet, shared: &Arc<Shared>, outcome:
             .map(|thread| thread.join().unwrap())
             .collect()
     });
-    outcome.client_closed = set.close().is_ok();
+    outcome.closed.0 = set.close().is_ok();
 }
 
 /// Does what the fault is, as far as it is not the serving thread's own doing.

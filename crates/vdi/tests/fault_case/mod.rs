@@ -84,16 +84,18 @@ pub(crate) enum EngineEnd {
 /// What became of a case.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
+    /// Whether the back end says which side was lost.
+    tells_who_is_lost: bool,
     /// How the wait for the engine ended, if not with the engine.
     wait: Option<WaitEnd>,
     /// How opening the devices failed.
     open: Option<ClientEnd>,
     client: Vec<ClientEnd>,
-    client_closed: bool,
+    /// Whether client and engine closed the set normally.
+    closed: (bool, bool),
     /// The engine found the set.
     found: bool,
     engine: Vec<EngineEnd>,
-    engine_closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +121,10 @@ pub(crate) struct Shared {
 
 impl Case {
     pub(crate) fn run(self, both: &Both) -> Outcome {
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome {
+            tells_who_is_lost: both.tells_who_is_lost,
+            ..Outcome::default()
+        };
         let set = both.create(self.devices);
         match self.fault {
             Fault::Timeout(Stage::Created) => {
@@ -160,7 +165,7 @@ impl Case {
             _ => outcome.wait = Some(WaitEnd::Other),
         }
         shared.go.set();
-        (outcome.engine, outcome.engine_closed) = engine.join().unwrap();
+        (outcome.engine, outcome.closed.1) = engine.join().unwrap();
         outcome.found = true;
         outcome
     }

@@ -101,6 +101,8 @@ pub struct Source {
     turn: usize,
     link: Link,
     phase: Phase,
+    /// The target was asked to commit, over any connection: it may have done so.
+    commit_sent: bool,
     redial: Redial,
     cause: String,
     control: VecDeque<Control>,
@@ -145,6 +147,7 @@ impl Source {
             turn: 0,
             link: Link::Connecting,
             phase: Phase::Streaming,
+            commit_sent: false,
             redial: Redial::new(config.resume, config.seed),
             cause: String::new(),
             control: VecDeque::new(),
@@ -364,7 +367,7 @@ impl Source {
         match &self.phase {
             Phase::Over => return,
             Phase::Aborting { until, .. } if now >= *until => {
-                self.finish_abort();
+                self.give_up(now);
                 return;
             }
             _ => {}
@@ -503,6 +506,10 @@ impl Source {
             self.link = Link::Waiting {
                 until: self.redial.lost(now),
             };
+        } else if self.commit_sent && refusal.kind != RefusalKind::UnknownSession {
+            // The target cannot say whether it committed.
+            let (outage, cause) = (self.redial.outage(now), refusal.to_string());
+            self.fail(Failure::CommitInDoubt { outage, cause });
         } else if matches!(self.phase, Phase::Aborting { .. }) {
             self.finish_abort();
         } else {
@@ -521,8 +528,11 @@ impl Source {
     fn give_up(&mut self, now: Moment) {
         let outage = self.redial.outage(now);
         let cause = std::mem::take(&mut self.cause);
-        let failure = match self.phase {
-            Phase::Committing { .. } if self.safe() => Failure::CommitInDoubt { outage, cause },
+        let failure = match &mut self.phase {
+            _ if self.commit_sent => Failure::CommitInDoubt { outage, cause },
+            Phase::Aborting { reason, .. } => Failure::BySource {
+                reason: std::mem::take(reason),
+            },
             _ => Failure::GaveUp { outage, cause },
         };
         self.fail(failure);
@@ -570,6 +580,7 @@ impl Source {
         match &mut self.phase {
             Phase::Committing { facts, sent } if safe && !*sent => {
                 *sent = true;
+                self.commit_sent = true;
                 Some(
                     Control::Commit {
                         facts: facts.clone(),
