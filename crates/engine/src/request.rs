@@ -150,6 +150,10 @@ pub enum Recovery {
 #[non_exhaustive]
 pub enum StopAt {
     /// `STOPAT`: only what was logged before this moment of the server's clock is applied.
+    ///
+    /// A full or differential has to finish at this moment or before. A log that holds a record
+    /// of this moment or later, or was begun at this moment or later, reaches the stop; what was
+    /// committed while an earlier log backup ran may be in the next one.
     Time(ServerTime),
     /// `STOPATMARK` or `STOPBEFOREMARK` with a name.
     Mark {

@@ -211,3 +211,70 @@ fn a_set_that_is_never_created_fails_the_backup() {
     assert!(matches!(error, BackupError::Set(_)), "{error}");
     assert_eq!(db.info().differential_base, None);
 }
+
+#[test]
+fn two_databases_are_backed_up_at_once() {
+    let world = World::new();
+    let hub = Hub::new();
+    let kept: Vec<Kept> = std::thread::scope(|scope| {
+        let threads: Vec<_> = ["one", "two"]
+            .map(|name| {
+                let db = world
+                    .instance
+                    .create_database(name, RecoveryModel::Full)
+                    .unwrap();
+                for key in 0..1000 {
+                    db.put(key, name.as_bytes()).unwrap();
+                }
+                let (instance, hub) = (&world.instance, hub.clone());
+                scope.spawn(move || {
+                    let device = DeviceName::new(name).unwrap();
+                    let client = serve(&hub, &device, vec![Vec::new(); 3], save);
+                    let request = BackupRequest::new(name, BackupKind::Full, names(&device, 3));
+                    let set = instance.backup(&request, &hub).unwrap();
+                    let stripes = client.join().unwrap();
+                    Kept { set, stripes }
+                })
+            })
+            .into_iter()
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    for kept in &kept {
+        world.restore_all("copy", &[kept], None);
+        assert_eq!(world.rows("copy"), world.rows(&kept.set.database));
+        world.instance.drop_database("copy").unwrap();
+    }
+}
+
+#[test]
+fn an_abort_in_the_middle_ends_a_restore_and_leaves_nothing() {
+    let (world, db) = World::with_db();
+    for key in 0..3000 {
+        db.put(key, &[1; 900]).unwrap();
+    }
+    let full = world.full("db");
+    let hub = Hub::new();
+    let name = DeviceName::new("cut").unwrap();
+    let client = serve(&hub, &name, full.stripes, |from: Vec<u8>, device| {
+        let mut read = 0;
+        while let Ok(Event::Command(command)) = device.next_command(Some(WAIT)) {
+            if let Command::Read(mut command) = command {
+                let count = command.size();
+                if read + count > from.len() / 2 {
+                    let _ = command.fail(vab_vdi::CompletionCode::READ_FAULT);
+                    break;
+                }
+                command.buffer()[..count].copy_from_slice(&from[read..read + count]);
+                read += count;
+                let _ = command.complete(count);
+            }
+        }
+        from
+    });
+    let request = RestoreRequest::new("copy", BackupKind::Full, names(&name, 2));
+    let error = world.instance.restore(&request, &hub).unwrap_err();
+    assert!(matches!(error, RestoreError::Device { .. }), "{error}");
+    client.join().unwrap();
+    assert!(world.instance.database("copy").is_err());
+}

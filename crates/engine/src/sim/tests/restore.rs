@@ -455,6 +455,20 @@ fn a_differential_follows_one_of_its_own_fork_only() {
 }
 
 #[test]
+fn an_older_differential_does_not_follow_a_newer_one() {
+    let (world, _db) = World::with_db();
+    let full = world.full("db");
+    world.put("db", 1, "a");
+    let older = world.diff("db");
+    world.put("db", 2, "b");
+    let newer = world.diff("db");
+    world.restore("copy", &full);
+    world.restore("copy", &newer);
+    let error = world.try_restore("copy", &older).unwrap_err();
+    assert_eq!(restore_number(&error), 3136);
+}
+
+#[test]
 fn a_renamed_database_keeps_its_chain() {
     let (world, _db) = World::with_db();
     let full = world.full("db");
