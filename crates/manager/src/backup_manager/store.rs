@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
-use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Store, StoreError};
+use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
 use vab_repository::{AppendSession, Repository, SessionFacts, SessionReader, SessionRequest};
 
 use super::{answer, refusal};
@@ -63,6 +63,23 @@ impl Store for RepositoryStore {
         let query = message::decode(request, "question")
             .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
         Ok(answer::to(&query, &self.repository))
+    }
+
+    /// After a restart only what was committed is known: the rest of an open session was cut off
+    /// when the repository was opened.
+    fn resume(&self, session: Uuid, _key: [u8; 16]) -> Result<Resumption, Refusal> {
+        match self.repository.point(session.into()) {
+            Some(point) => Ok(Resumption::Committed {
+                receipt: message::encode(&PointInfo::from(&point)),
+            }),
+            None => Err(Refusal::new(
+                RefusalKind::UnknownSession,
+                format!(
+                    "session {session} is not known: the backup manager was started again, and what was not \
+                     committed then is gone; run the backup again"
+                ),
+            )),
+        }
     }
 
     /// One backup of a database at a time, as the engine itself has it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
 use vab_engine::{BackupRequest, Engine};
 use vab_repository::{Facts, SessionFacts};
@@ -68,7 +69,7 @@ impl RecoveryManager {
                 copy_only: backup.copy_only,
             },
             streams: backup.streams,
-            bytes: None,
+            bytes: expected_bytes(&engine, backup).await,
             observer,
         };
         let engine_side = self.engine_side();
@@ -84,4 +85,21 @@ impl RecoveryManager {
         })
         .await
     }
+}
+
+/// About how many bytes a full backup will move, for the progress only; of other kinds nobody
+/// knows before.
+async fn expected_bytes(engine: &Arc<dyn Engine>, backup: &DatabaseBackup) -> Option<u64> {
+    if backup.kind != BackupKind::Full {
+        return None;
+    }
+    let engine = Arc::clone(engine);
+    let databases = spawn_blocking(move || engine.databases())
+        .await
+        .ok()?
+        .ok()?;
+    let database = databases
+        .into_iter()
+        .find(|database| database.name == backup.database)?;
+    Some(database.data_bytes).filter(|bytes| *bytes > 0)
 }
