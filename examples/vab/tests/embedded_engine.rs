@@ -168,12 +168,12 @@ fn what_the_engine_refuses_is_said_and_leaves_no_restore_point() {
         server: Server::start(&repository),
     };
     let said = program.backup("diff", &[]).failure(1);
-    assert!(
-        said.contains("full"),
-        "a differential needs a full: {said}"
-    );
+    assert!(said.contains("full"), "a differential needs a full: {said}");
     let said = program.backup("log", &[]).failure(1);
-    assert!(said.contains("take a full"), "a log backup needs a full: {said}");
+    assert!(
+        said.contains("take a full"),
+        "a log backup needs a full: {said}"
+    );
     assert!(list(["--server", &program.server.address]).is_empty());
 
     program.backup("full", &[]).success();
