@@ -109,6 +109,24 @@ pub struct BackupSet {
     pub utc_offset: Option<i16>,
     /// In how many stripes the set was written, 1 to 64.
     pub stripes: u16,
+    /// Only of a log: the marked transactions in it, where they are known.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub marks: Vec<Mark>,
+}
+
+/// A marked transaction (`BEGIN TRANSACTION … WITH MARK`), as `msdb.dbo.logmarkhistory` has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Mark {
+    /// `mark_name`.
+    pub name: String,
+    /// The log record of the mark.
+    pub lsn: Lsn,
+    /// When the mark was set, on the server's clock.
+    pub time: ServerTime,
 }
 
 impl BackupSet {
@@ -143,6 +161,7 @@ impl BackupSet {
             finished,
             utc_offset: None,
             stripes: 1,
+            marks: Vec::new(),
         }
     }
 }

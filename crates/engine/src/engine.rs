@@ -1,0 +1,144 @@
+//! What a database engine offers to a backup program.
+
+use vab_chain::{BackupSet, DatabaseId, DifferentialBase, FamilyId, ForkId, Lsn};
+use vab_vdi::EngineTransport;
+
+use crate::error::{BackupError, EngineError, RestoreError};
+use crate::request::{BackupRequest, RecoverRequest, RestoreRequest, Restored};
+
+/// A database engine that backs its databases up to virtual devices and restores them from there.
+///
+/// Every call blocks until the engine is done; give it a thread of its own, because somebody has
+/// to serve the devices meanwhile. To cancel a call, abort its device set: the call then ends
+/// with an error and leaves nothing behind that a later backup would depend on.
+pub trait Engine: Send + Sync {
+    /// The databases and how they stand, ordered by name.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    fn databases(&self) -> Result<Vec<DatabaseInfo>, EngineError>;
+
+    /// Backs up one database into the device set named by the request, and returns the facts of
+    /// the set once every device has ended normally.
+    ///
+    /// # Errors
+    /// When the engine refuses, or a device fails. The log is then not truncated and the base of
+    /// differentials not moved.
+    fn backup(
+        &self,
+        request: &BackupRequest,
+        transport: &dyn EngineTransport,
+    ) -> Result<BackupSet, BackupError>;
+
+    /// Restores one backup set: one step of a plan.
+    ///
+    /// # Errors
+    /// When the engine refuses the set (the database is as before), or a device fails (the
+    /// database may be left restoring).
+    fn restore(
+        &self,
+        request: &RestoreRequest,
+        transport: &dyn EngineTransport,
+    ) -> Result<Restored, RestoreError>;
+
+    /// Ends a sequence of restores without another backup set
+    /// (`RESTORE DATABASE … WITH RECOVERY`, or `WITH STANDBY`).
+    ///
+    /// # Errors
+    /// When the database is not restoring or lacks log to be consistent.
+    fn recover(&self, request: &RecoverRequest) -> Result<Restored, RestoreError>;
+}
+
+/// A database as the engine lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DatabaseInfo {
+    /// Its name.
+    pub name: String,
+    /// Whether it can be used.
+    pub state: DatabaseState,
+    /// How its log is kept.
+    pub recovery_model: RecoveryModel,
+    /// `database_guid`.
+    pub database_id: Option<DatabaseId>,
+    /// `family_guid`.
+    pub family_id: Option<FamilyId>,
+    /// The recovery fork it is on.
+    pub fork: Option<ForkId>,
+    /// Where the next log backup begins; `None` when a log backup would be refused (SIMPLE, or
+    /// no backup that could start the log chain).
+    pub last_log_backup_lsn: Option<Lsn>,
+    /// What a differential would be based on; `None` when it would be refused.
+    pub differential_base: Option<DifferentialBase>,
+    /// Where redo would go on, of a database that is restoring or in standby.
+    pub redo_lsn: Option<Lsn>,
+    /// Bytes of its data files; 0 when not known.
+    pub data_bytes: u64,
+}
+
+impl DatabaseInfo {
+    /// A database of this name; everything else unknown.
+    pub fn new(name: impl Into<String>, state: DatabaseState, model: RecoveryModel) -> Self {
+        Self {
+            name: name.into(),
+            state,
+            recovery_model: model,
+            database_id: None,
+            family_id: None,
+            fork: None,
+            last_log_backup_lsn: None,
+            differential_base: None,
+            redo_lsn: None,
+            data_bytes: 0,
+        }
+    }
+}
+
+/// Whether a database can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DatabaseState {
+    /// It can be read and written.
+    Online,
+    /// It waits for further restores.
+    Restoring,
+    /// It can be read, and further log can be restored.
+    Standby,
+    /// It was found damaged and cannot be used before it is restored.
+    Suspect,
+}
+
+/// How a database keeps its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecoveryModel {
+    /// The log is reused after each checkpoint; no log backups.
+    Simple,
+    /// Everything is logged and kept until a log backup.
+    Full,
+    /// As full, but bulk work logs only which extents it changed.
+    BulkLogged,
+}
+
+macro_rules! display {
+    ($name:ident { $($variant:ident => $text:literal),* $(,)? }) => {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(match self { $(Self::$variant => $text),* })
+            }
+        }
+    };
+}
+
+display!(DatabaseState {
+    Online => "online",
+    Restoring => "restoring",
+    Standby => "standby",
+    Suspect => "suspect",
+});
+display!(RecoveryModel {
+    Simple => "SIMPLE",
+    Full => "FULL",
+    BulkLogged => "BULK_LOGGED",
+});

@@ -1,0 +1,25 @@
+use tokio::time::Instant;
+
+use crate::proto::Moment;
+
+/// The clock of a driver: it turns the runtime's time into that of the state machines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::from_start(self.0.elapsed())
+    }
+
+    /// Waits until `moment`; for ever if there is none.
+    pub(crate) async fn until(&self, moment: Option<Moment>) {
+        match moment.and_then(|moment| self.0.checked_add(moment.elapsed())) {
+            Some(instant) => tokio::time::sleep_until(instant).await,
+            None => std::future::pending().await,
+        }
+    }
+}

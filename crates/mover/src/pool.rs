@@ -1,0 +1,151 @@
+//! Buffers that are used again.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+/// A store of buffers. [`Pool::take`] never waits; [`Pool::wait`] keeps to the limit.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    returned: Condvar,
+    /// Buffers that may be out, for those who wait; and the most that are kept.
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    free: Vec<Vec<u8>>,
+    out: usize,
+    closed: bool,
+}
+
+/// A buffer that goes back to its pool when it, or the [`Bytes`] made of it, is dropped.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    pool: Arc<Pool>,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            returned: Condvar::new(),
+            limit,
+        })
+    }
+
+    /// An empty buffer with room for `length` bytes. The caller bounds how many are out.
+    pub(crate) fn take(self: &Arc<Self>, length: usize) -> Buffer {
+        let mut state = self.lock();
+        state.out += 1;
+        let bytes = state.free.pop();
+        drop(state);
+        self.buffer(bytes, length)
+    }
+
+    /// An empty buffer, as soon as fewer than the limit are out; `None` when the pool is closed.
+    pub(crate) fn wait(self: &Arc<Self>, length: usize) -> Option<Buffer> {
+        let mut state = self
+            .returned
+            .wait_while(self.lock(), |state| {
+                !state.closed && state.out >= self.limit
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return None;
+        }
+        state.out += 1;
+        let bytes = state.free.pop();
+        drop(state);
+        Some(self.buffer(bytes, length))
+    }
+
+    /// Lets nobody wait any more.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.returned.notify_all();
+    }
+
+    fn buffer(self: &Arc<Self>, bytes: Option<Vec<u8>>, length: usize) -> Buffer {
+        let mut bytes = bytes.unwrap_or_default();
+        bytes.clear();
+        bytes.reserve_exact(length);
+        Buffer {
+            bytes,
+            pool: Arc::clone(self),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Buffer {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) const fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    pub(crate) fn freeze(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut state = self.pool.lock();
+        state.out = state.out.saturating_sub(1);
+        if !state.closed && state.free.len() < self.pool.limit {
+            state.free.push(bytes);
+        }
+        drop(state);
+        self.pool.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_when_the_last_handle_is_dropped() {
+        let pool = Pool::new(1);
+        let mut buffer = pool.wait(4).unwrap();
+        buffer.bytes_mut().extend_from_slice(b"1234");
+        let address = buffer.bytes().as_ptr();
+        let (one, two) = {
+            let bytes = buffer.freeze();
+            (bytes.clone(), bytes.slice(1..))
+        };
+        drop(one);
+        assert_eq!(two.as_ref(), b"234");
+        drop(two);
+        assert_eq!(pool.wait(4).unwrap().bytes().as_ptr(), address);
+    }
+
+    #[test]
+    fn who_waits_is_released_when_the_pool_closes() {
+        let pool = Pool::new(1);
+        let held = pool.wait(1).unwrap();
+        let waiting = std::thread::spawn({
+            let pool = Arc::clone(&pool);
+            move || pool.wait(1).is_none()
+        });
+        pool.close();
+        assert!(waiting.join().unwrap());
+        drop(held);
+    }
+}

@@ -1,0 +1,7 @@
+//! Streams from the target back to the source.
+
+mod source;
+mod target;
+
+pub use source::{Event as SourceEvent, Source};
+pub use target::{Event as TargetEvent, Target};

@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use crate::proto::frame::MAX_PAYLOAD;
+use crate::proto::{LivenessConfig, ResumePolicy};
+
+/// Settings of a source mover.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    /// Time to reach a target and hear its greeting. Default 10 s.
+    pub connect_limit: Duration,
+    /// Time for the answer to a query. Default 5 min.
+    pub query_limit: Duration,
+    /// When the target counts as gone.
+    pub liveness: LivenessConfig,
+    /// How to come back after a broken connection.
+    pub resume: ResumePolicy,
+    /// Memory of one backup for blocks that are not durable at the target, in bytes. Every
+    /// stream has its share, of two blocks at least. Default 32 MiB.
+    pub backup_memory: u64,
+    /// Memory of one restore for blocks that the engine has not asked for yet, in bytes. Every
+    /// stream has its share, and may go over it by a block. Default 16 MiB.
+    pub restore_memory: u64,
+    /// The largest block, in bytes; smaller when the memory is shared by many streams.
+    /// Default 1 MiB, at most 4 MiB.
+    pub block_size: u32,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self {
+            connect_limit: Duration::from_secs(10),
+            query_limit: Duration::from_secs(300),
+            liveness: LivenessConfig::default(),
+            resume: ResumePolicy::default(),
+            backup_memory: 32 * 1024 * 1024,
+            restore_memory: 16 * 1024 * 1024,
+            block_size: 1024 * 1024,
+        }
+    }
+}
+
+/// How the memory of a backup is cut for its streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shares {
+    /// Bytes of a block.
+    pub(super) block: usize,
+    /// Blocks of a stream.
+    pub(super) blocks: usize,
+}
+
+impl SourceOptions {
+    /// Smallest block that memory is cut into: below that, headers would weigh too much.
+    const SMALLEST: u64 = 64 * 1024;
+
+    pub(super) fn shares(&self, streams: u16, max_block: u32) -> Shares {
+        let largest = u64::from(self.block_size.min(max_block).min(MAX_PAYLOAD)).max(1);
+        let share = self.backup_memory / u64::from(streams.max(1));
+        let block = (share / 4).max(Self::SMALLEST).min(largest);
+        let blocks = (share / block).max(2);
+        Shares {
+            block: usize::try_from(block).unwrap_or(1),
+            blocks: usize::try_from(blocks).unwrap_or(2),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_kept_whatever_the_number_of_streams() {
+        let options = SourceOptions::default();
+        for streams in 1..=64 {
+            let Shares { block, blocks } = options.shares(streams, MAX_PAYLOAD);
+            assert!(blocks >= 2);
+            assert!(
+                block * blocks * usize::from(streams) <= 32 << 20,
+                "{streams} streams"
+            );
+            assert!((64 << 10..=1 << 20).contains(&block));
+        }
+        assert_eq!(
+            options.shares(4, MAX_PAYLOAD),
+            Shares {
+                block: 1 << 20,
+                blocks: 8
+            }
+        );
+        assert_eq!(
+            options.shares(64, MAX_PAYLOAD),
+            Shares {
+                block: 128 << 10,
+                blocks: 4
+            }
+        );
+    }
+
+    #[test]
+    fn a_target_that_takes_smaller_blocks_gets_them() {
+        assert_eq!(SourceOptions::default().shares(1, 5000).block, 5000);
+    }
+}

@@ -1,0 +1,393 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use super::intake::IntakeSession;
+use super::options::TargetOptions;
+use super::outlet;
+use super::serve::Stage;
+use super::sessions::{Ask, Sessions};
+use super::writers::Writers;
+use crate::clock::Clock;
+use crate::net::{Halves, Link, LinkError, greet, read_frame, write_frame};
+use crate::pool::Pool;
+use crate::proto::backup::{Ending, Target, Terms};
+use crate::proto::control::{Control, MAX_ANSWER, MAX_OPAQUE, MAX_PART, MAX_STREAMS, text};
+use crate::proto::frame::{Frame, Limits};
+use crate::proto::{Agreement, Position};
+use crate::{Intake, Refusal, RefusalKind, Resumption, Store};
+
+/// Buffers a connection keeps for its next blocks.
+const KEPT_BUFFERS: usize = 16;
+
+/// Receives connections: greeting, first request, and the way to what serves it.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) options: Arc<TargetOptions>,
+    pub(super) sessions: Sessions,
+    /// Held while a session that this process does not know is taken up, so that it is taken up
+    /// once.
+    pub(super) resuming: Arc<Mutex<()>>,
+    pub(super) stage: watch::Receiver<Stage>,
+    pub(super) clock: Clock,
+}
+
+impl Door {
+    /// Serves one connection to its end; a backup session to its own end.
+    pub(super) async fn receive(self, mut halves: Halves, place: OwnedSemaphorePermit) {
+        let limit = self.options.opening_limit;
+        let opened = match tokio::time::timeout(limit, open(&mut halves)).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => {
+                info!(%error, "a connection came to nothing");
+                return;
+            }
+            Err(_) => {
+                info!("a connection that asked for nothing is closed");
+                return;
+            }
+        };
+        let (agreement, request) = opened;
+        debug!(?agreement, request = request.name(), "connection opened");
+        let outcome = if *self.stage.borrow() == Stage::Running {
+            self.dispatch(&mut Some(halves), agreement, request, place)
+                .await
+        } else {
+            refuse(&mut halves, &shutting_down()).await
+        };
+        if let Err(error) = outcome {
+            debug!(%error, "a connection ended early");
+        }
+    }
+
+    async fn dispatch(
+        self,
+        halves: &mut Option<Halves>,
+        agreement: Agreement,
+        request: Control,
+        place: OwnedSemaphorePermit,
+    ) -> Result<(), LinkError> {
+        let refusal = match request {
+            Control::Query { request } => match self.query(request).await {
+                Ok(answer) => return answer_query(halves, &answer).await,
+                Err(refusal) => refusal,
+            },
+            Control::Begin {
+                request,
+                streams,
+                key,
+                retain,
+                patience,
+            } => {
+                let terms = terms(retain, patience);
+                match self
+                    .begin(request, streams, key, terms, halves, agreement)
+                    .await
+                {
+                    Ok(session) => {
+                        drop(place);
+                        session.run().await;
+                        return Ok(());
+                    }
+                    Err(refusal) => refusal,
+                }
+            }
+            Control::Resume {
+                session,
+                key,
+                retain,
+                patience,
+            } => {
+                let terms = terms(retain, patience);
+                let session = Uuid::from_bytes(session);
+                match self.resume(session, key, terms, halves, agreement).await {
+                    Ok(None) => return Ok(()),
+                    Ok(Some(restored)) => {
+                        drop(place);
+                        restored.run().await;
+                        return Ok(());
+                    }
+                    Err(refusal) => refusal,
+                }
+            }
+            Control::Open { request, from } => {
+                match outlet::open(&self, request, &from, halves).await {
+                    Ok(session) => {
+                        session.run().await;
+                        return Ok(());
+                    }
+                    Err(refusal) => refusal,
+                }
+            }
+            other => Refusal::new(
+                RefusalKind::Invalid,
+                format!("{} is no request a connection begins with", other.name()),
+            ),
+        };
+        match halves {
+            Some(halves) => refuse(halves, &refusal).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn query(&self, request: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        within(&request)?;
+        let answer = self.call(move |store| store.query(&request)).await?;
+        if answer.len() > MAX_ANSWER {
+            return Err(Refusal::new(
+                RefusalKind::Failed,
+                format!(
+                    "the answer has {} bytes; at most {MAX_ANSWER} can travel",
+                    answer.len()
+                ),
+            ));
+        }
+        Ok(answer)
+    }
+
+    async fn begin(
+        &self,
+        request: Vec<u8>,
+        streams: u16,
+        key: [u8; 16],
+        terms: Terms,
+        halves: &mut Option<Halves>,
+        agreement: Agreement,
+    ) -> Result<IntakeSession, Refusal> {
+        within(&request)?;
+        if streams == 0 || streams > MAX_STREAMS {
+            return Err(Refusal::new(
+                RefusalKind::Invalid,
+                format!("{streams} streams were asked for; 1 to {MAX_STREAMS} are possible"),
+            ));
+        }
+        let slot = self.store.slot(&request);
+        if let Some(slot) = &slot {
+            self.make_room(slot).await;
+        }
+        let intake = self
+            .call(move |store| {
+                let intake = store.begin(&request, streams)?;
+                keep_key(intake, key)
+            })
+            .await?;
+        let session = intake.session();
+        info!(%session, streams, "backup session begun");
+        let core = Target::begin(
+            self.options.session,
+            terms,
+            session,
+            streams,
+            self.clock.now(),
+        );
+        self.enter(core, Some(intake), key, slot, streams, halves, agreement)
+    }
+
+    /// `None`: the session runs already and has the connection now.
+    async fn resume(
+        &self,
+        session: Uuid,
+        key: [u8; 16],
+        terms: Terms,
+        halves: &mut Option<Halves>,
+        agreement: Agreement,
+    ) -> Result<Option<IntakeSession>, Refusal> {
+        let _one_at_a_time = self.resuming.lock().await;
+        if let Some(ask) = self.sessions.find(session, key) {
+            let Some(halves) = halves.take() else {
+                return Ok(None);
+            };
+            let link = self.link(halves, agreement);
+            // A session that ends at this moment leaves the source to ask again.
+            let _ = ask.send(Ask::Attach(link, terms)).await;
+            return Ok(None);
+        }
+        let resumption = match self.sessions.ending(session, key) {
+            Some(Ending::Committed { receipt }) => Resumption::Committed { receipt },
+            Some(Ending::Aborted { reason }) => {
+                return Err(Refusal::new(RefusalKind::UnknownSession, reason));
+            }
+            None => self.call(move |store| store.resume(session, key)).await?,
+        };
+        let now = self.clock.now();
+        let config = self.options.session;
+        let (core, intake, streams) = match resumption {
+            Resumption::Open { intake, durable } => {
+                let positions: Vec<Position> = durable.iter().map(Position::from).collect();
+                let streams = u16::try_from(positions.len()).unwrap_or(u16::MAX);
+                info!(%session, streams, "backup session taken up again");
+                (
+                    Target::restored(config, terms, session, &positions, now),
+                    Some(intake),
+                    streams,
+                )
+            }
+            Resumption::Committed { receipt } => (
+                Ok(Target::finished(config, terms, session, receipt, now)),
+                None,
+                0,
+            ),
+        };
+        let mut restored = self.enter(core, intake, key, None, streams, halves, agreement)?;
+        restored.core.attach(now, terms);
+        Ok(Some(restored))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a session meet here"
+    )]
+    fn enter(
+        &self,
+        core: Result<Target, crate::proto::Violation>,
+        intake: Option<Box<dyn Intake>>,
+        key: [u8; 16],
+        slot: Option<Vec<u8>>,
+        streams: u16,
+        halves: &mut Option<Halves>,
+        agreement: Agreement,
+    ) -> Result<IntakeSession, Refusal> {
+        let core = core.map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?;
+        let session = core.session();
+        let place = self.sessions.enter(session, key, slot).ok_or_else(|| {
+            Refusal::new(
+                RefusalKind::Failed,
+                format!("session {session} is running already"),
+            )
+        })?;
+        let (done, results) = mpsc::unbounded_channel();
+        let threads = self.options.writers.clamp(1, usize::from(streams).max(1));
+        let writers = intake
+            .map(|intake| Writers::start(intake, threads, &done))
+            .transpose()
+            .map_err(|error| Refusal::new(RefusalKind::Busy, error.to_string()))?;
+        Ok(IntakeSession {
+            core,
+            link: halves.take().map(|halves| self.link(halves, agreement)),
+            writers,
+            done: results,
+            place,
+            stage: self.stage.clone(),
+            stage_known: true,
+            clock: self.clock,
+        })
+    }
+
+    /// Ends sessions of the same slot whose source has gone.
+    async fn make_room(&self, slot: &[u8]) {
+        for ask in self.sessions.parked_in(slot) {
+            let (ended, end) = oneshot::channel();
+            let reason = "a new backup of the same database began";
+            if ask.send(Ask::EndIfParked(reason, ended)).await.is_ok() {
+                // Done, or gone: both answer. A store that hangs must not hang the new session.
+                let _ = tokio::time::timeout(Duration::from_secs(30), end).await;
+            }
+        }
+    }
+
+    fn link(&self, halves: Halves, agreement: Agreement) -> Link {
+        let limits = Limits::blocks(agreement.max_block);
+        Link::start(halves, limits, Pool::new(KEPT_BUFFERS), self.clock)
+    }
+
+    /// Calls the store off the IO threads.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Store) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let store = Arc::clone(&self.store);
+        match tokio::task::spawn_blocking(move || call(&*store)).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                warn!(%error, "the store failed inside");
+                Err(Refusal::new(
+                    RefusalKind::Failed,
+                    "the repository failed inside",
+                ))
+            }
+        }
+    }
+}
+
+fn keep_key(intake: Box<dyn Intake>, key: [u8; 16]) -> Result<Box<dyn Intake>, Refusal> {
+    if let Err(error) = intake.keep_key(key) {
+        let message = error.to_string();
+        intake.abort(&message);
+        return Err(Refusal::new(RefusalKind::Failed, message));
+    }
+    Ok(intake)
+}
+
+/// Greets, and hears the first request.
+async fn open(halves: &mut Halves) -> Result<(Agreement, Control), LinkError> {
+    let agreement = greet(halves).await?;
+    let pool = Pool::new(0);
+    match read_frame(&mut halves.reader, Limits::CONTROL, &pool, &|| ()).await? {
+        Frame::Control(control) => Ok((agreement, control)),
+        Frame::Block(_) => Err(crate::proto::frame::FrameError::UnexpectedBlock.into()),
+    }
+}
+
+async fn answer_query(halves: &mut Option<Halves>, answer: &[u8]) -> Result<(), LinkError> {
+    let Some(halves) = halves else { return Ok(()) };
+    let parts = answer.len().div_ceil(MAX_PART).max(1);
+    for index in 0..parts {
+        let start = index * MAX_PART;
+        let end = answer.len().min(start + MAX_PART);
+        let part = answer.get(start..end).unwrap_or_default().to_vec();
+        let last = index + 1 == parts;
+        write_frame(&mut halves.writer, Control::Answer { part, last }.into()).await?;
+    }
+    close(halves).await
+}
+
+async fn refuse(halves: &mut Halves, refusal: &Refusal) -> Result<(), LinkError> {
+    info!(%refusal, "request refused");
+    let refused = Control::Refused {
+        kind: refusal.kind.number(),
+        message: text(&refusal.message),
+    };
+    write_frame(&mut halves.writer, refused.into()).await?;
+    close(halves).await
+}
+
+/// Closes in a way that lets the other side read what was sent.
+async fn close(halves: &mut Halves) -> Result<(), LinkError> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    halves.writer.shutdown().await?;
+    let mut rest = [0; 1024];
+    let unread = async { while matches!(halves.reader.read(&mut rest).await, Ok(1..)) {} };
+    let _ = tokio::time::timeout(Duration::from_secs(2), unread).await;
+    Ok(())
+}
+
+pub(super) fn within(request: &[u8]) -> Result<(), Refusal> {
+    if request.len() > MAX_OPAQUE {
+        return Err(Refusal::new(
+            RefusalKind::Invalid,
+            format!(
+                "the request has {} bytes; at most {MAX_OPAQUE} are taken",
+                request.len()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn shutting_down() -> Refusal {
+    Refusal::new(
+        RefusalKind::ShuttingDown,
+        "the target is shutting down; try again later",
+    )
+}
+
+const fn terms(retain: u64, patience: u64) -> Terms {
+    Terms {
+        retain,
+        patience: Duration::from_millis(patience),
+    }
+}

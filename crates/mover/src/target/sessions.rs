@@ -1,0 +1,130 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::net::Link;
+use crate::proto::backup::{Ending, Terms};
+
+/// What others may ask of a running backup session.
+pub(super) enum Ask {
+    /// Its source came back over this connection.
+    Attach(Link, Terms),
+    /// End if no source is attached, for this reason; answered when nothing is left.
+    EndIfParked(&'static str, oneshot::Sender<()>),
+}
+
+struct Entry {
+    key: [u8; 16],
+    slot: Option<Vec<u8>>,
+    parked: Arc<AtomicBool>,
+    ask: mpsc::Sender<Ask>,
+}
+
+/// Ended sessions whose end is remembered for a source that comes back late.
+const REMEMBERED: usize = 256;
+
+#[derive(Default)]
+struct Table {
+    running: HashMap<Uuid, Entry>,
+    ended: VecDeque<(Uuid, [u8; 16], Ending)>,
+}
+
+/// The backup sessions of this target.
+#[derive(Clone, Default)]
+pub(super) struct Sessions(Arc<Mutex<Table>>);
+
+/// A session's place in the table; it leaves when this is dropped.
+pub(super) struct Place {
+    sessions: Sessions,
+    session: Uuid,
+    pub(super) parked: Arc<AtomicBool>,
+    pub(super) asked: mpsc::Receiver<Ask>,
+}
+
+impl Sessions {
+    /// `None` if the session is there already.
+    pub(super) fn enter(
+        &self,
+        session: Uuid,
+        key: [u8; 16],
+        slot: Option<Vec<u8>>,
+    ) -> Option<Place> {
+        let (ask, asked) = mpsc::channel(4);
+        let parked = Arc::new(AtomicBool::new(false));
+        let mut table = self.lock();
+        if table.running.contains_key(&session) {
+            return None;
+        }
+        table.running.insert(
+            session,
+            Entry {
+                key,
+                slot,
+                parked: Arc::clone(&parked),
+                ask,
+            },
+        );
+        drop(table);
+        Some(Place {
+            sessions: self.clone(),
+            session,
+            parked,
+            asked,
+        })
+    }
+
+    /// A way to ask the session, for who knows its key.
+    pub(super) fn find(&self, session: Uuid, key: [u8; 16]) -> Option<mpsc::Sender<Ask>> {
+        self.lock()
+            .running
+            .get(&session)
+            .filter(|entry| entry.key == key)
+            .map(|entry| entry.ask.clone())
+    }
+
+    /// How a session of this process ended, for who knows its key.
+    pub(super) fn ending(&self, session: Uuid, key: [u8; 16]) -> Option<Ending> {
+        let table = self.lock();
+        let mut ended = table.ended.iter();
+        let found = ended.find(|(number, secret, _)| *number == session && *secret == key);
+        found.map(|(_, _, ending)| ending.clone())
+    }
+
+    /// Sessions of this slot whose source has gone.
+    pub(super) fn parked_in(&self, slot: &[u8]) -> Vec<mpsc::Sender<Ask>> {
+        self.lock()
+            .running
+            .values()
+            .filter(|entry| entry.slot.as_deref() == Some(slot))
+            .filter(|entry| entry.parked.load(Ordering::Acquire))
+            .map(|entry| entry.ask.clone())
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Remembers how the session ended.
+    pub(super) fn ended(&self, ending: Ending) {
+        let mut table = self.sessions.lock();
+        let Some(key) = table.running.get(&self.session).map(|entry| entry.key) else {
+            return;
+        };
+        if table.ended.len() >= REMEMBERED {
+            table.ended.pop_front();
+        }
+        table.ended.push_back((self.session, key, ending));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.sessions.lock().running.remove(&self.session);
+    }
+}

@@ -1,0 +1,12 @@
+//! Both movers over real sockets, with virtual devices and a store in memory.
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod road;
+#[cfg(test)]
+mod support;

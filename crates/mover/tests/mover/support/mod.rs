@@ -1,0 +1,84 @@
+//! A store in memory with faults to switch on, and an engine that writes and reads known bytes.
+
+mod engine;
+mod proxy;
+mod store;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use vab_mover::target::{self, Exposure, ServeError, TargetOptions};
+
+pub(crate) use engine::{Engine, set_of, stream_bytes};
+pub(crate) use proxy::Proxy;
+pub(crate) use store::{Fault, MemoryStore};
+
+/// A target mover on a port of loopback.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Server {
+    pub(crate) async fn start(store: &MemoryStore, options: TargetOptions) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), store, options).await
+    }
+
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        store: &MemoryStore,
+        options: TargetOptions,
+    ) -> Self {
+        let listener = target::bind(address, Exposure::Loopback).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let store = Arc::new(store.clone());
+        let task = tokio::spawn(target::serve(listener, store, options, async {
+            let _ = stopped.await;
+        }));
+        Self {
+            address,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.stop.take();
+        (&mut self.task).await.unwrap().unwrap();
+    }
+
+    /// Ends it without a word, as a killed process.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+/// Options that come back quickly.
+pub(crate) fn quick() -> vab_mover::SourceOptions {
+    let mut options = vab_mover::SourceOptions::default();
+    options.resume.first_delay = Duration::from_millis(5);
+    options.resume.longest_delay = Duration::from_millis(50);
+    options
+}
+
+/// Waits until `is` holds; a limit ends a test that would hang.
+pub(crate) async fn eventually(what: &str, is: impl Fn() -> bool) {
+    for _ in 0..2000 {
+        if is() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never came true: {what}");
+}

@@ -1,0 +1,255 @@
+//! A backup on its way in.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use vab_chain::{PointId, UtcTime};
+use vab_format::block::BlockHeader;
+use vab_format::record::FRAME_LENGTH;
+use vab_format::stream::StreamEnd;
+use vab_format::vab::{Append, Closing, End, PlacedRecord, VabHeader};
+
+use super::{CommitError, Placement, SessionRequest, WriteError};
+use crate::facts::{Identity, SessionFacts};
+use crate::point::StoredPoint;
+use crate::storage::{DataFile, StorageError};
+
+/// What a session needs of the repository it was begun in.
+pub(crate) trait Place: Send + Sync + std::fmt::Debug {
+    /// Publishes a new file that is durable.
+    fn publish(&self, placement: &Placement) -> Result<(), StorageError>;
+    /// The commit is durable: the session becomes a restore point.
+    fn committed(
+        &self,
+        target: &Target,
+        session: vab_format::vasm::StoredSession,
+        end: End,
+    ) -> StoredPoint;
+    /// The session is given up. `failure` says that the disk failed: the file is not trusted
+    /// again.
+    fn given_up(&self, target: &Target, failure: Option<&str>);
+}
+
+/// The file that a session is written to.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) file: Arc<dyn DataFile>,
+    pub(crate) header: VabHeader,
+    /// The key slots of an encrypted file.
+    pub(crate) key_area: Option<Vec<u8>>,
+    pub(crate) placement: Placement,
+    /// The end of what was committed before.
+    pub(crate) end: End,
+}
+
+/// A backup on its way in: N streams of blocks, written at once into one file.
+///
+/// Dropping it gives it up. Nothing of it is visible before [`AppendSession::commit`] has
+/// returned. Memory: at most 128 KiB per stream, and 32 bytes for each 4096 blocks.
+#[derive(Debug)]
+pub struct AppendSession {
+    place: Arc<dyn Place>,
+    target: Target,
+    request: SessionRequest,
+    id: PointId,
+    plan: Mutex<Append>,
+    /// Why the disk failed, once it did.
+    failure: OnceLock<String>,
+    ended: AtomicBool,
+}
+
+/// The zero bytes behind a payload.
+static PADDING: [u8; 4096] = [0; 4096];
+
+impl AppendSession {
+    pub(crate) fn new(
+        place: Arc<dyn Place>,
+        target: Target,
+        request: SessionRequest,
+        id: PointId,
+    ) -> Self {
+        let plan = Append::begin(target.end.clone(), id.0, request.streams);
+        Self {
+            place,
+            target,
+            request,
+            id,
+            plan: Mutex::new(plan),
+            failure: OnceLock::new(),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The identity of the session, and of the restore point that it becomes.
+    pub fn id(&self) -> PointId {
+        self.id
+    }
+
+    /// Which file it goes to, and why.
+    pub fn placement(&self) -> &Placement {
+        &self.target.placement
+    }
+
+    /// The key slots of the file it goes to, when it is encrypted: blocks have to be sealed with
+    /// the key that they wrap.
+    pub fn key_area(&self) -> Option<&[u8]> {
+        self.target.key_area.as_deref()
+    }
+
+    /// How many streams it has.
+    pub fn streams(&self) -> u16 {
+        self.request.streams
+    }
+
+    /// The totals of the streams so far.
+    pub fn ends(&self) -> Vec<StreamEnd> {
+        self.plan().ends()
+    }
+
+    /// Writes a block. Different streams may be written at once from different threads; the
+    /// blocks of one stream come in order.
+    ///
+    /// # Errors
+    /// When the block is not the one that is due or does not match its checksums: then nothing is
+    /// written and the session can go on. When the disk fails: then the session is over.
+    pub fn write(&self, header: &BlockHeader, payload: &[u8]) -> Result<(), WriteError> {
+        self.check()?;
+        let refused = |source| WriteError::Refused {
+            stream: header.stream,
+            sequence: header.sequence,
+            source,
+        };
+        if header.is_encrypted() != self.request.encrypted {
+            return Err(WriteError::Encryption {
+                stream: header.stream,
+                sequence: header.sequence,
+                found: header.is_encrypted(),
+            });
+        }
+        header.verify(payload).map_err(refused)?;
+        let (block, segment) = {
+            let mut plan = self.plan();
+            let block = plan.block(header).map_err(refused)?;
+            (block, plan.segment())
+        };
+        let padding = PADDING.get(..block.padding).unwrap_or_default();
+        let length = (FRAME_LENGTH + payload.len() + padding.len()) as u64;
+        let written = self
+            .target
+            .file
+            .write_at(&[&block.frame, payload, padding], block.offset)
+            .and_then(|()| {
+                // The sync at the end shall find little left to do.
+                self.target.file.start_write_back(block.offset, length);
+                segment.map_or(Ok(()), |segment| self.put(&segment))
+            });
+        written.map_err(|error| self.failed(error))
+    }
+
+    /// Makes every block durable whose [`AppendSession::write`] has returned.
+    ///
+    /// # Errors
+    /// When the disk fails: the session is over, and its file is not trusted again.
+    pub fn sync(&self) -> Result<(), WriteError> {
+        self.check()?;
+        self.target.file.sync().map_err(|error| self.failed(error))
+    }
+
+    /// Ends the session: everything is made durable, then the commit record, then the metadata
+    /// of the file and of the job are replaced.
+    ///
+    /// `ends` is what the source counted; it must be what arrived. When the metadata cannot be
+    /// written the restore point is there all the same, with a notice in the repository.
+    ///
+    /// # Errors
+    /// When anything before the commit record fails there is no restore point. When the commit
+    /// record itself fails, see [`CommitError::InDoubt`].
+    pub fn commit(
+        self,
+        facts: &SessionFacts,
+        ends: &[StreamEnd],
+        now: UtcTime,
+    ) -> Result<StoredPoint, CommitError> {
+        self.check()?;
+        let record = facts.record(self.identity(now), ends.to_vec());
+        let closing = self.plan().clone().commit(record.clone())?;
+        let Closing {
+            segments,
+            commit,
+            end,
+        } = closing;
+        let data = segments.iter().try_for_each(|segment| self.put(segment));
+        let data = data.and_then(|()| self.target.file.sync());
+        data.map_err(|error| self.failed(error))?;
+        self.make_visible(&commit).map_err(|source| {
+            self.fail(&source);
+            CommitError::InDoubt { source }
+        })?;
+        self.ended.store(true, Ordering::SeqCst);
+        let session = vab_format::vasm::StoredSession {
+            commit_offset: commit.offset,
+            commit_length: commit.bytes.len() as u64,
+            record,
+        };
+        Ok(self.place.committed(&self.target, session, end))
+    }
+
+    /// Gives the session up; what was written of it is cut off.
+    pub fn abort(self) {
+        drop(self);
+    }
+
+    fn make_visible(&self, commit: &PlacedRecord) -> Result<(), StorageError> {
+        self.put(commit)?;
+        self.target.file.sync()?;
+        self.place.publish(&self.target.placement)
+    }
+
+    fn put(&self, record: &PlacedRecord) -> Result<(), StorageError> {
+        self.target.file.write_at(&[&record.bytes], record.offset)
+    }
+
+    fn identity(&self, now: UtcTime) -> Identity {
+        Identity {
+            id: self.id.0,
+            job: self.request.job.clone(),
+            database: self.request.database.clone(),
+            copy_only: self.request.copy_only,
+            started: self.request.now.as_micros(),
+            committed: now.as_micros(),
+            encrypted: self.request.encrypted,
+        }
+    }
+
+    fn check(&self) -> Result<(), WriteError> {
+        match self.failure.get() {
+            Some(cause) => Err(WriteError::Failed {
+                cause: cause.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn failed(&self, error: StorageError) -> WriteError {
+        self.fail(&error);
+        error.into()
+    }
+
+    fn fail(&self, error: &StorageError) {
+        // The first failure is the cause of the others.
+        let _ = self.failure.set(error.to_string());
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Append> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for AppendSession {
+    fn drop(&mut self) {
+        if !self.ended.swap(true, Ordering::SeqCst) {
+            self.place
+                .given_up(&self.target, self.failure.get().map(String::as_str));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Why a session cannot begin, go on, or be committed.
+
+use vab_format::error::AppendError;
+use vab_format::{DecodeError, EncodeError};
+
+use crate::storage::{StorageError, StorageErrorKind};
+
+/// Why a session cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// The repository was opened for reading.
+    #[error(
+        "the repository is open read-only: a backup needs the server that has it open for writing"
+    )]
+    ReadOnly,
+    /// A number of streams that no session has.
+    #[error("{streams} streams were asked for; a session has 1 to {limit}")]
+    Streams {
+        /// What was asked for.
+        streams: u16,
+        /// The most there can be.
+        limit: u16,
+    },
+    /// A name that no job or database has.
+    #[error("the {what} name is {length} bytes long; 1 to {limit} bytes are allowed")]
+    Name {
+        /// `job` or `database`.
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest there can be.
+        limit: usize,
+    },
+    /// Encrypted blocks need key slots in the file, and others must not have them.
+    #[error(
+        "{}",
+        if *.encrypted {
+            "an encrypted session needs the key slots of its file: begin it with them"
+        } else {
+            "key slots were given for a session that is not encrypted"
+        }
+    )]
+    Keys {
+        /// Whether the session is encrypted.
+        encrypted: bool,
+    },
+    /// The key slots that were given are not well formed.
+    #[error("the key slots cannot be used: {0}")]
+    KeyArea(#[from] DecodeError),
+    /// A name does not fit into the header of a file.
+    #[error("no file can be begun: {0}")]
+    Header(#[from] EncodeError),
+    /// The disk did not do what was asked.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a block cannot be written or made durable. The session is over then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// An earlier call of this session failed.
+    #[error("the session failed before: {cause}")]
+    Failed {
+        /// The first failure, in words.
+        cause: String,
+    },
+    /// A block that is not the one that is due, or was damaged on its way. Nothing was written,
+    /// and the session can go on with the right one.
+    #[error("stream {stream}: block {sequence} is refused: {source}")]
+    Refused {
+        /// The stream.
+        stream: u16,
+        /// The block.
+        sequence: u64,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// Encrypted and plain blocks in one session.
+    #[error(
+        "stream {stream}: block {sequence} is {}, the session is {}",
+        encrypted_word(*found), encrypted_word(!*found)
+    )]
+    Encryption {
+        /// The stream.
+        stream: u16,
+        /// The block.
+        sequence: u64,
+        /// Whether the block is encrypted.
+        found: bool,
+    },
+    /// The disk did not do what was asked.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a session was not committed. There is no restore point of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// A block or the disk failed before.
+    #[error("nothing was committed: {0}")]
+    Write(#[from] WriteError),
+    /// The source counts other blocks or bytes than arrived, or says what does not fit into a
+    /// record.
+    #[error("nothing was committed: {}", with_causes(.0))]
+    Refused(#[from] AppendError),
+    /// The disk failed while the commit was on its way. The restore point is not listed by this
+    /// server. After a restart it is either there and whole, or not there.
+    #[error("the commit is in doubt: {source}; take the backup again")]
+    InDoubt {
+        /// What failed.
+        source: StorageError,
+    },
+}
+
+/// An error with what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn encrypted_word(encrypted: bool) -> &'static str {
+    if encrypted {
+        "encrypted"
+    } else {
+        "not encrypted"
+    }
+}
+
+impl BeginError {
+    /// Whether the place is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.kind == StorageErrorKind::Full)
+    }
+}
+
+impl WriteError {
+    /// Whether the place is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.kind == StorageErrorKind::Full)
+    }
+}
+
+impl CommitError {
+    /// Whether the place is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Write(error) => error.is_full(),
+            Self::InDoubt { source } => source.kind == StorageErrorKind::Full,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Sessions: one backup on its way in, or back out.
+
+mod append;
+mod error;
+mod placement;
+mod reader;
+mod request;
+
+pub use append::AppendSession;
+pub(crate) use append::{Place, Target};
+pub use error::{BeginError, CommitError, WriteError};
+pub(crate) use placement::place;
+pub use placement::{NewFile, Placement};
+pub use reader::SessionReader;
+pub use request::SessionRequest;

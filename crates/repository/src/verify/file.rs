@@ -1,0 +1,165 @@
+//! Headers, ends and metadata of files, against each other.
+
+use std::collections::BTreeMap;
+
+use vab_format::vab::KeyArea;
+use vab_format::vacm::Vacm;
+use vab_format::vasm::Vasm;
+
+use super::{FileFinding, FileReport};
+use crate::catalog::METADATA_LIMIT;
+use crate::container::{VabFile, read_key_area};
+use crate::repository::layout::FILE_METADATA;
+use crate::repository::{KnownFile, Repository};
+use crate::storage::{Access, Storage, StorageError, StorageErrorKind, StoragePath};
+
+type Findings = BTreeMap<StoragePath, Vec<FileFinding>>;
+
+/// Checks every file; those without a finding are left out.
+pub(super) fn check_all(repository: &Repository) -> Result<Vec<FileReport>, StorageError> {
+    let mut findings = Findings::new();
+    let storage = repository.storage();
+    if let Some((path, finding)) = repository.check_marker()? {
+        findings.entry(path).or_default().push(finding);
+    }
+    for KnownFile {
+        path,
+        metadata,
+        distrust,
+    } in repository.known_files()
+    {
+        check_data(storage, &path, &metadata, &mut findings);
+        if let Some(reason) = distrust {
+            findings
+                .entry(path.clone())
+                .or_default()
+                .push(FileFinding::End { reason });
+        }
+        check_metadata(storage, &path, &metadata, &mut findings);
+    }
+    for (path, points) in repository.missing_files() {
+        findings
+            .entry(path)
+            .or_default()
+            .push(FileFinding::Missing { points });
+    }
+    for (path, reason) in repository.unreadable_files() {
+        findings
+            .entry(path)
+            .or_default()
+            .push(FileFinding::Unreadable { reason });
+    }
+    for (path, due) in repository.job_metadata() {
+        check_job_metadata(storage, &path, &due, &mut findings);
+    }
+    Ok(findings
+        .into_iter()
+        .map(|(file, findings)| FileReport { file, findings })
+        .collect())
+}
+
+fn check_data(storage: &dyn Storage, path: &StoragePath, metadata: &Vasm, findings: &mut Findings) {
+    let mut add = |finding| findings.entry(path.clone()).or_default().push(finding);
+    let file = match storage.open(path, Access::Read) {
+        Ok(file) => file,
+        Err(error) => {
+            return add(FileFinding::Unreadable {
+                reason: error.to_string(),
+            });
+        }
+    };
+    let length = file.length();
+    let committed = metadata.committed_length();
+    match length {
+        Ok(length) if length < committed => add(FileFinding::Short { length, committed }),
+        Ok(length) if length > committed => add(FileFinding::Tail {
+            bytes: length - committed,
+        }),
+        Ok(_) => {}
+        Err(error) => add(FileFinding::Unreadable {
+            reason: error.to_string(),
+        }),
+    }
+    match read_key_area(&*file, &metadata.header) {
+        Ok(None) => {}
+        Ok(Some(area)) => {
+            if let Err(error) = KeyArea::check(&area) {
+                add(FileFinding::Keys {
+                    reason: error.to_string(),
+                });
+            }
+        }
+        Err(error) => add(FileFinding::Keys {
+            reason: error.to_string(),
+        }),
+    }
+    match VabFile::open(file) {
+        Ok(vab) if vab.header == metadata.header => {}
+        Ok(_) => add(FileFinding::Header {
+            reason: "it is that of another file than the .VASM describes".to_owned(),
+        }),
+        Err(error) => add(FileFinding::Header {
+            reason: error.to_string(),
+        }),
+    }
+}
+
+fn check_metadata(storage: &dyn Storage, data: &StoragePath, due: &Vasm, findings: &mut Findings) {
+    let path = data.sibling(FILE_METADATA);
+    let found = match storage.read(&path, METADATA_LIMIT) {
+        Ok(Some(bytes)) => Vasm::decode(&bytes),
+        other => {
+            let finding = match other {
+                Ok(_) => FileFinding::Missing { points: 0 },
+                Err(error) => unreadable(&error),
+            };
+            return findings.entry(path).or_default().push(finding);
+        }
+    };
+    let finding = match found {
+        Ok(found) if found == *due => return,
+        Ok(found) => FileFinding::Disagrees {
+            what: format!(
+                "it lists {} restore points, the .VAB has {}",
+                found.sessions.len(),
+                due.sessions.len()
+            ),
+        },
+        Err(error) => FileFinding::Metadata {
+            reason: error.to_string(),
+        },
+    };
+    findings.entry(path).or_default().push(finding);
+}
+
+fn check_job_metadata(
+    storage: &dyn Storage,
+    path: &StoragePath,
+    due: &Vacm,
+    findings: &mut Findings,
+) {
+    let finding = match storage.read(path, METADATA_LIMIT) {
+        Ok(Some(bytes)) => match Vacm::decode(&bytes) {
+            Ok(found) if found == *due => return,
+            Ok(_) => FileFinding::Disagrees {
+                what: "it does not list the files that are there".to_owned(),
+            },
+            Err(error) => FileFinding::Metadata {
+                reason: error.to_string(),
+            },
+        },
+        Ok(None) => FileFinding::Missing { points: 0 },
+        Err(error) => unreadable(&error),
+    };
+    findings.entry(path.clone()).or_default().push(finding);
+}
+
+/// Metadata can be made anew, whatever is wrong with it.
+fn unreadable(error: &StorageError) -> FileFinding {
+    match error.kind {
+        StorageErrorKind::Missing => FileFinding::Missing { points: 0 },
+        _ => FileFinding::Metadata {
+            reason: error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,187 @@
+//! Backups for the tests: made from a number, so that what is read back can be compared.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "shared by several test programs, each of which uses a part"
+)]
+
+use uuid::Uuid;
+use vab_chain::{BackupKind, BackupSet, BackupSetId, ForkId, Lsn, PointId, ServerTime, UtcTime};
+use vab_format::block::BlockHeader;
+use vab_format::checksum;
+use vab_format::stream::StreamEnd;
+use vab_repository::{
+    AppendSession, CommitError, Facts, Repository, SessionFacts, SessionRequest, StoredPoint,
+    WriteError,
+};
+
+pub const JOB: &str = "SRV01 MSSQL backup (Backup Vol 01)";
+const HOUR: i64 = 3_600_000_000;
+
+/// Hours on the repository's clock.
+pub fn at(hours: i64) -> UtcTime {
+    UtcTime::from_micros(1_763_780_000_000_000 + hours * HOUR)
+}
+
+pub fn request(database: &str, kind: BackupKind, streams: u16, hours: i64) -> SessionRequest {
+    SessionRequest {
+        job: JOB.to_owned(),
+        database: database.to_owned(),
+        kind: Some(kind),
+        copy_only: false,
+        encrypted: false,
+        streams,
+        now: at(hours),
+    }
+}
+
+/// Bytes that follow from a number, a stream and a block.
+pub fn payload(number: u64, stream: u16, sequence: u64, length: usize) -> Vec<u8> {
+    let mut state =
+        number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (u64::from(stream) << 32) ^ sequence;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&(state ^ (state >> 29)).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// A backup: the lengths of the blocks of each stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    pub number: u64,
+    pub streams: Vec<Vec<usize>>,
+}
+
+impl Backup {
+    pub fn new(number: u64, streams: &[&[usize]]) -> Self {
+        Self {
+            number,
+            streams: streams.iter().map(|blocks| blocks.to_vec()).collect(),
+        }
+    }
+
+    pub fn stream(&self, stream: u16) -> Vec<u8> {
+        let lengths = &self.streams[usize::from(stream)];
+        let blocks = (0..).zip(lengths);
+        blocks
+            .flat_map(|(sequence, length)| payload(self.number, stream, sequence, *length))
+            .collect()
+    }
+
+    pub fn ends(&self) -> Vec<StreamEnd> {
+        let ends = (0..).zip(&self.streams).map(|(stream, blocks)| {
+            let bytes = blocks.iter().sum::<usize>() as u64;
+            StreamEnd {
+                stream,
+                blocks: blocks.len() as u64,
+                bytes,
+                stored_bytes: bytes,
+                crc: checksum::crc32c(&self.stream(stream)),
+            }
+        });
+        ends.collect()
+    }
+
+    /// Writes one block.
+    pub fn write(
+        &self,
+        session: &AppendSession,
+        stream: u16,
+        sequence: u64,
+    ) -> Result<(), WriteError> {
+        let blocks = &self.streams[usize::from(stream)];
+        let offset = blocks[..sequence as usize].iter().sum::<usize>() as u64;
+        let bytes = payload(self.number, stream, sequence, blocks[sequence as usize]);
+        let PointId(id) = session.id();
+        let header = BlockHeader::for_raw(id, stream, sequence, offset, &bytes);
+        session.write(&header, &bytes)
+    }
+
+    /// Writes all blocks, the streams in turn.
+    pub fn write_all(&self, session: &AppendSession) -> Result<(), WriteError> {
+        let longest = self.streams.iter().map(Vec::len).max().unwrap_or(0);
+        for sequence in 0..longest {
+            for (stream, blocks) in (0..).zip(&self.streams) {
+                if sequence < blocks.len() {
+                    self.write(session, stream, sequence as u64)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn facts(&self, database: &str, kind: BackupKind) -> SessionFacts {
+        let lsn = |slot| Lsn::new(self.number as u32, 1, slot);
+        let started = ServerTime::from_micros(self.number as i64 * HOUR);
+        let mut set = BackupSet::new(
+            BackupSetId(Uuid::from_u128(self.number.into())),
+            database,
+            kind,
+            lsn(1)..lsn(9),
+            started,
+            started,
+        );
+        set.first_fork = Some(ForkId(Uuid::from_u128(7)));
+        set.last_fork = set.first_fork;
+        set.stripes = self.streams.len() as u16;
+        SessionFacts {
+            facts: Facts::Known(set),
+            names: Vec::new(),
+        }
+    }
+
+    pub fn commit(
+        &self,
+        session: AppendSession,
+        request: &SessionRequest,
+    ) -> Result<StoredPoint, CommitError> {
+        let facts = self.facts(&request.database, request.kind.unwrap_or(BackupKind::Full));
+        session.commit(&facts, &self.ends(), request.now)
+    }
+
+    /// Backs up, all in one.
+    pub fn run(&self, repository: &Repository, request: SessionRequest) -> StoredPoint {
+        let session = repository.begin(request.clone()).unwrap();
+        self.write_all(&session).unwrap();
+        self.commit(session, &request).unwrap()
+    }
+}
+
+/// Reads a stream of a restore point back, through its blocks.
+pub fn read_stream(
+    repository: &Repository,
+    point: &StoredPoint,
+    stream: u16,
+) -> Result<Vec<u8>, vab_repository::ReadError> {
+    let reader = repository.reader(point.id)?;
+    let mut bytes = Vec::new();
+    for sequence in 0..reader.streams()[usize::from(stream)].blocks {
+        let (header, payload) = reader.read_block(stream, sequence)?;
+        assert_eq!(header.offset, bytes.len() as u64);
+        bytes.extend_from_slice(&payload);
+    }
+    Ok(bytes)
+}
+
+/// Checks that a restore point gives back every byte of a backup.
+pub fn assert_restores(repository: &Repository, point: &StoredPoint, backup: &Backup) {
+    assert_eq!(point.streams, backup.ends());
+    for stream in 0..backup.streams.len() as u16 {
+        assert_eq!(
+            read_stream(repository, point, stream).unwrap(),
+            backup.stream(stream)
+        );
+    }
+}

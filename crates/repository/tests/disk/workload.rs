@@ -1,0 +1,524 @@
+//! Workloads: what a server is asked to do, on a disk that records or fails.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use vab_chain::BackupKind::{self, Differential, Full, Log};
+use vab_chain::{PointId, RetentionPolicy};
+use vab_repository::storage::{LocalDirectory, Storage};
+use vab_repository::{
+    AppendSession, RemoveError, Removed, Repository, RepositoryOptions, SessionRequest,
+};
+
+use super::crash::Dice;
+use super::{Image, MemoryDisk};
+use crate::common::{Backup, JOB, at, read_stream, request};
+
+/// One thing that a server is asked to do.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Starts the server, with recovery.
+    Open,
+    /// Stops it; what runs is given up.
+    Close,
+    Begin {
+        slot: usize,
+        backup: Backup,
+        request: SessionRequest,
+    },
+    Write {
+        slot: usize,
+        stream: u16,
+        sequence: u64,
+    },
+    Sync {
+        slot: usize,
+    },
+    Commit {
+        slot: usize,
+    },
+    Abort {
+        slot: usize,
+    },
+    /// Removes what a policy of so many days lets go.
+    Expire {
+        days: u32,
+        hours: i64,
+    },
+}
+
+/// A commit that was asked for.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub backup: Backup,
+    /// From here on in the log it may be there.
+    pub asked: usize,
+    /// From here on it must; `None` when the commit failed.
+    pub confirmed: Option<usize>,
+    /// From here on in the log it may be gone, because it was removed.
+    pub leaving: Option<usize>,
+    /// From here on it must be gone.
+    pub gone: Option<usize>,
+    /// The server that was asked, by its number.
+    pub server: usize,
+}
+
+/// What a workload did, and to which disk.
+#[derive(Debug)]
+pub struct Recording {
+    pub start: Image,
+    pub disk: MemoryDisk,
+    pub committed: BTreeMap<PointId, Committed>,
+    /// Errors that came back.
+    pub errors: Vec<String>,
+    /// The server as the workload left it.
+    pub repository: Option<Repository>,
+    /// Notices of servers that were stopped.
+    pub noticed: usize,
+    /// How many servers were started.
+    pub servers: usize,
+}
+
+impl Recording {
+    /// On a disk that has this, durably.
+    pub fn on(start: Image, committed: BTreeMap<PointId, Committed>) -> Self {
+        Self {
+            disk: MemoryDisk::of(start.clone(), true),
+            start,
+            committed,
+            errors: Vec::new(),
+            repository: None,
+            servers: 0,
+            noticed: 0,
+        }
+    }
+
+    /// What a workload does on an empty disk.
+    pub fn of(steps: &[Step]) -> Self {
+        let mut recording = Self::on(Image::default(), BTreeMap::new());
+        recording.run(steps);
+        assert_eq!(recording.errors, [] as [String; 0], "a sound disk");
+        recording
+    }
+
+    fn stop(&mut self) {
+        self.noticed += self
+            .repository
+            .take()
+            .map_or(0, |server| server.notices().len());
+    }
+
+    /// Does every step; what depends on one that failed is left out.
+    pub fn run(&mut self, steps: &[Step]) {
+        let mut sessions: BTreeMap<usize, (AppendSession, Backup, SessionRequest)> =
+            BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Open => {
+                    self.servers += 1;
+                    sessions.clear();
+                    self.stop();
+                    self.repository = open(&self.disk)
+                        .map_err(|error| self.errors.push(error))
+                        .ok();
+                    if self.repository.is_none() {
+                        // A failing call fails once; an administrator would try again.
+                        self.repository = open(&self.disk)
+                            .map_err(|error| self.errors.push(error))
+                            .ok();
+                    }
+                }
+                Step::Close => {
+                    sessions.clear();
+                    self.stop();
+                }
+                Step::Begin {
+                    slot,
+                    backup,
+                    request,
+                } => {
+                    let Some(repository) = &self.repository else {
+                        continue;
+                    };
+                    match repository.begin(request.clone()) {
+                        Ok(session) => {
+                            sessions.insert(*slot, (session, backup.clone(), request.clone()));
+                        }
+                        Err(error) => self.errors.push(error.to_string()),
+                    }
+                }
+                Step::Write {
+                    slot,
+                    stream,
+                    sequence,
+                } => {
+                    let Some((session, backup, _)) = sessions.get(slot) else {
+                        continue;
+                    };
+                    if let Err(error) = backup.write(session, *stream, *sequence) {
+                        self.errors.push(error.to_string());
+                        sessions.remove(slot);
+                    }
+                }
+                Step::Sync { slot } => {
+                    let Some((session, ..)) = sessions.get(slot) else {
+                        continue;
+                    };
+                    if let Err(error) = session.sync() {
+                        self.errors.push(error.to_string());
+                        sessions.remove(slot);
+                    }
+                }
+                Step::Abort { slot } => {
+                    sessions.remove(slot);
+                }
+                Step::Expire { days, hours } => {
+                    let Some(repository) = &self.repository else {
+                        continue;
+                    };
+                    let (policy, now) = (RetentionPolicy::days(*days), at(*hours));
+                    let plan = repository.retention(JOB, &policy, now, |_| false);
+                    let before = self.disk.position();
+                    for point in repository.points(None, None) {
+                        if plan.remove.contains(&point.file) {
+                            self.committed.get_mut(&point.id).unwrap().leaving = Some(before);
+                        }
+                    }
+                    let removed = match repository.expire(JOB, &policy, now, |_| false) {
+                        Ok(removed) => removed,
+                        Err(RemoveError::Storage { removed, source }) => {
+                            self.errors.push(source.to_string());
+                            removed
+                        }
+                        Err(error) => {
+                            self.errors.push(error.to_string());
+                            Removed::default()
+                        }
+                    };
+                    for id in removed.points {
+                        self.committed.get_mut(&id).unwrap().gone = Some(self.disk.position());
+                    }
+                }
+                Step::Commit { slot } => {
+                    let Some((session, backup, request)) = sessions.remove(slot) else {
+                        continue;
+                    };
+                    let id = session.id();
+                    let asked = self.disk.position();
+                    let result = backup.commit(session, &request);
+                    let confirmed = result.is_ok().then(|| self.disk.position());
+                    if let Err(error) = result {
+                        self.errors.push(error.to_string());
+                    }
+                    self.committed.insert(
+                        id,
+                        Committed {
+                            backup,
+                            asked,
+                            confirmed,
+                            server: self.servers,
+                            leaving: None,
+                            gone: None,
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
+
+pub fn storage(disk: &MemoryDisk) -> Arc<dyn Storage> {
+    Arc::new(LocalDirectory::over(Arc::new(disk.clone())))
+}
+
+pub fn open(disk: &MemoryDisk) -> Result<Repository, String> {
+    Repository::open_on(storage(disk), RepositoryOptions::default(), at(0))
+        .map_err(|error| format!("not opened: {error}"))
+}
+
+/// Holds what a repository shows against what was confirmed up to a point of the log.
+pub fn holds(
+    repository: &Repository,
+    committed: &BTreeMap<PointId, Committed>,
+    position: usize,
+) -> Result<(), String> {
+    let reached = |at: Option<usize>| at.is_some_and(|at| at <= position);
+    let due = committed
+        .iter()
+        .filter(|(_, point)| reached(point.confirmed) && !reached(point.leaving));
+    let mut missing: HashSet<_> = due.map(|(id, _)| *id).collect();
+    for point in repository.points(None, None) {
+        let Some(known) = committed
+            .get(&point.id)
+            .filter(|point| point.asked <= position)
+        else {
+            return Err(format!(
+                "shows {}, which was never to be committed",
+                point.id
+            ));
+        };
+        let number = known.backup.number;
+        if reached(known.gone) {
+            return Err(format!("backup {number} was removed and is there"));
+        }
+        for stream in 0..known.backup.streams.len() as u16 {
+            let bytes = read_stream(repository, &point, stream)
+                .map_err(|error| format!("backup {number} cannot be read: {error}"))?;
+            if bytes != known.backup.stream(stream) {
+                return Err(format!("backup {number} has other bytes"));
+            }
+        }
+        missing.remove(&point.id);
+    }
+    match missing.iter().next() {
+        None => Ok(()),
+        Some(id) => Err(format!("backup {} is lost", committed[id].backup.number)),
+    }
+}
+
+/// A backup from its first block to its commit.
+pub fn backup(backup: Backup, database: &str, kind: BackupKind, hours: i64) -> Vec<Step> {
+    let slot = 100;
+    let request = request(database, kind, backup.streams.len() as u16, hours);
+    let mut steps = vec![Step::Begin {
+        slot,
+        backup: backup.clone(),
+        request,
+    }];
+    steps.extend(writes(slot, &backup));
+    steps.push(Step::Commit { slot });
+    steps
+}
+
+/// The blocks of a backup, the streams in turn.
+pub fn writes(slot: usize, backup: &Backup) -> Vec<Step> {
+    let longest = backup.streams.iter().map(Vec::len).max().unwrap_or(0);
+    let mut steps = Vec::new();
+    for sequence in 0..longest {
+        for (stream, blocks) in (0..).zip(&backup.streams) {
+            if sequence < blocks.len() {
+                steps.push(Step::Write {
+                    slot,
+                    stream,
+                    sequence: sequence as u64,
+                });
+            }
+        }
+    }
+    steps
+}
+
+/// The workloads that are written down, by name.
+pub fn fixed() -> Vec<(String, Vec<Step>)> {
+    let named = [
+        ("creation", creation()),
+        ("appends", appends()),
+        ("side_by_side", side_by_side()),
+        ("given_up", given_up()),
+        ("retention", retention()),
+    ];
+    named
+        .into_iter()
+        .map(|(name, steps)| (name.to_owned(), steps))
+        .collect()
+}
+
+/// From an empty folder: a full of one stream, and a log appended to it.
+fn creation() -> Vec<Step> {
+    let mut steps = vec![Step::Open];
+    steps.extend(backup(Backup::new(1, &[&[5000, 300]]), "Sales", Full, 0));
+    steps.extend(backup(Backup::new(2, &[&[700]]), "Sales", Log, 1));
+    steps
+}
+
+/// One to four streams, appended, then rolled over by age and by a full.
+fn appends() -> Vec<Step> {
+    let mut steps = vec![Step::Open];
+    steps.extend(backup(
+        Backup::new(1, &[&[100, 9000], &[4000], &[1], &[3968]]),
+        "Sales",
+        Full,
+        0,
+    ));
+    steps.extend(backup(
+        Backup::new(2, &[&[8000], &[10]]),
+        "Sales",
+        Differential,
+        1,
+    ));
+    steps.extend(backup(Backup::new(3, &[&[1], &[], &[2]]), "Sales", Log, 24));
+    steps.extend(backup(Backup::new(4, &[&[600]]), "Sales", Log, 25));
+    steps.extend(backup(
+        Backup::new(5, &[&[500, 500], &[500]]),
+        "Sales",
+        Full,
+        26,
+    ));
+    steps
+}
+
+/// Four sessions at once, two of one database; one of them is given up.
+fn side_by_side() -> Vec<Step> {
+    let mut steps = creation();
+    let wanted = [
+        (Backup::new(11, &[&[900, 5000], &[4000]]), "Sales", Log),
+        (Backup::new(12, &[&[100], &[200]]), "Sales", Differential),
+        (Backup::new(13, &[&[4096, 1], &[1]]), "Other", Log),
+        (Backup::new(14, &[&[9000]]), "Gone", Full),
+    ];
+    for (slot, (backup, database, kind)) in wanted.iter().enumerate() {
+        let request = request(database, *kind, backup.streams.len() as u16, 2);
+        steps.push(Step::Begin {
+            slot,
+            backup: backup.clone(),
+            request,
+        });
+    }
+    let mut each: Vec<_> = wanted
+        .iter()
+        .enumerate()
+        .map(|(slot, (backup, ..))| writes(slot, backup).into_iter())
+        .collect();
+    for _ in 0..3 {
+        steps.extend(each.iter_mut().filter_map(Iterator::next));
+        steps.push(Step::Sync { slot: 0 });
+    }
+    steps.extend([
+        Step::Commit { slot: 1 },
+        Step::Abort { slot: 3 },
+        Step::Commit { slot: 0 },
+        Step::Commit { slot: 2 },
+    ]);
+    steps.extend(backup(Backup::new(15, &[&[60]]), "Sales", Log, 3));
+    steps
+}
+
+/// A session is given up in the middle, and the next one is written over what it left; the same
+/// across a restart.
+fn given_up() -> Vec<Step> {
+    let mut steps = creation();
+    let lost = Backup::new(21, &[&[5000, 6000, 100]]);
+    for end in [Step::Abort { slot: 0 }, Step::Close] {
+        let request = request("Sales", Log, 1, 2);
+        steps.push(Step::Begin {
+            slot: 0,
+            backup: lost.clone(),
+            request,
+        });
+        steps.extend(writes(0, &lost));
+        steps.push(Step::Sync { slot: 0 });
+        steps.push(end);
+        steps.push(Step::Open);
+        let number = 22 + steps.len() as u64;
+        steps.extend(backup(
+            Backup::new(number, &[&[3000, 300]]),
+            "Sales",
+            Log,
+            3,
+        ));
+    }
+    steps
+}
+
+/// Chains that go when they are outdated, while a session runs; then again after a restart.
+fn retention() -> Vec<Step> {
+    let mut steps = vec![Step::Open];
+    steps.extend(backup(Backup::new(1, &[&[500]]), "Sales", Full, 0));
+    steps.extend(backup(Backup::new(2, &[&[600]]), "Sales", Log, 1));
+    steps.extend(backup(Backup::new(3, &[&[300]]), "Sales", Log, 26));
+    steps.extend(backup(Backup::new(4, &[&[400], &[1]]), "Sales", Full, 48));
+    let running = Backup::new(5, &[&[700]]);
+    let request = request("Sales", Log, 1, 49);
+    steps.push(Step::Begin {
+        slot: 0,
+        backup: running.clone(),
+        request,
+    });
+    steps.push(Step::Expire { days: 1, hours: 60 });
+    steps.extend(writes(0, &running));
+    steps.push(Step::Commit { slot: 0 });
+    steps.extend(backup(Backup::new(6, &[&[100]]), "Sales", Full, 100));
+    steps.push(Step::Open);
+    steps.push(Step::Expire {
+        days: 2,
+        hours: 200,
+    });
+    steps.extend(backup(Backup::new(7, &[&[200]]), "Sales", Log, 101));
+    steps
+}
+
+/// A workload that follows from a number: up to four sessions at once, one to four streams each.
+pub fn generated(seed: u64) -> Vec<Step> {
+    let mut dice = Dice(seed);
+    let mut steps = vec![Step::Open];
+    let mut hours = 0;
+    let mut running: BTreeMap<usize, std::vec::IntoIter<Step>> = BTreeMap::new();
+    for number in 0..4 + dice.below(4) {
+        hours += [0, 1, 5, 13][dice.below(4)];
+        let streams = 1 + dice.below(4);
+        let backup = Backup {
+            number: seed * 1000 + number as u64,
+            streams: (0..streams)
+                .map(|_| (0..dice.below(4)).map(|_| dice.length()).collect())
+                .collect(),
+        };
+        let kind = [Full, Differential, Log, Log, Log][dice.below(5)];
+        let database = ["Sales", "Other"][usize::from(dice.below(3) == 0)];
+        let mut request = request(database, kind, streams as u16, hours);
+        request.copy_only = dice.below(6) == 0;
+        let slot = number % 4;
+        if running.remove(&slot).is_some() {
+            steps.push(if dice.below(3) == 0 {
+                Step::Abort { slot }
+            } else {
+                Step::Close
+            });
+            if matches!(steps.last(), Some(Step::Close)) {
+                running.clear();
+                steps.push(Step::Open);
+            }
+        }
+        let mut rest = writes(slot, &backup);
+        if dice.below(2) == 0 {
+            rest.insert(dice.below(rest.len() + 1), Step::Sync { slot });
+        }
+        rest.push(if dice.below(8) == 0 {
+            Step::Abort { slot }
+        } else {
+            Step::Commit { slot }
+        });
+        steps.push(Step::Begin {
+            slot,
+            backup,
+            request,
+        });
+        running.insert(slot, rest.into_iter());
+        for _ in 0..dice.below(12) {
+            let slot = dice.below(4);
+            if let Some(steps_left) = running.get_mut(&slot) {
+                match steps_left.next() {
+                    Some(step) => steps.push(step),
+                    None => {
+                        running.remove(&slot);
+                    }
+                }
+            }
+        }
+    }
+    for rest in running.into_values() {
+        steps.extend(rest);
+    }
+    steps
+}
+
+impl Dice {
+    /// The length of a block: often at an edge of a sector or a page.
+    fn length(&mut self) -> usize {
+        let edge = [1, 384, 512, 3968, 3969, 4096, 8064][self.below(7)];
+        match self.below(3) {
+            0 => edge,
+            1 => 1 + self.below(600),
+            _ => 1 + self.below(9000),
+        }
+    }
+}
