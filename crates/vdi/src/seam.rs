@@ -19,6 +19,7 @@ pub(crate) enum Ticket {
     Native(crate::native::CommandPointer),
 }
 
+#[cfg(unix)]
 impl Ticket {
     /// The number, if it is one.
     pub(crate) fn number(self) -> Option<u64> {

@@ -15,7 +15,10 @@ pub(super) enum Memory {}
 pub(super) enum Slots {}
 
 #[derive(Debug, Clone, Copy)]
-#[expect(dead_code, reason = "what it would be divided into is of no interest here")]
+#[expect(
+    dead_code,
+    reason = "what it would be divided into is of no interest here"
+)]
 pub(super) struct Shape {
     pub(super) devices: usize,
     pub(super) slots: usize,

@@ -93,14 +93,11 @@ impl Case {
                 client: vec![C::Died],
                 ..Expected::all(C::Aborted, E::ClientLost)
             },
-            // No device is served: whichever is first at its limit ends all.
-            Fault::Timeout(Stage::Configured) => Expected {
+            // Whichever is first at its limit ends all; on a busy machine it need not be the
+            // one that is kept waiting.
+            Fault::Timeout(Stage::Configured | Stage::Transfer | Stage::Barrier) => Expected {
                 engine: vec![E::Timeout, E::Aborted],
                 other_engines: vec![E::Timeout, E::Aborted],
-                ..Expected::all(C::Aborted, E::Aborted)
-            },
-            Fault::Timeout(Stage::Transfer | Stage::Barrier) => Expected {
-                engine: vec![E::Timeout],
                 ..Expected::all(C::Aborted, E::Aborted)
             },
             Fault::DeviceFails(_) => Expected {

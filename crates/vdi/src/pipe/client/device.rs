@@ -206,3 +206,101 @@ fn has_data(code: CommandCode) -> bool {
 fn number(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::code::{CompletionCode, Features};
+    use crate::configuration::Direction;
+    use crate::geometry::Geometry;
+
+    const AGREED: Configuration = Configuration {
+        geometry: match Geometry::new(512, 65_536) {
+            Ok(geometry) => geometry,
+            Err(_) => unreachable!(),
+        },
+        direction: Direction::Backup,
+        complete_enabled: true,
+        features: Features::WRITE_MEDIA,
+        depth: 2,
+        buffer_area: 0,
+    };
+
+    /// A device whose engine sent these bytes and died.
+    fn device_with(bytes: &[u8]) -> ClientDevice {
+        let (control, _) = UnixStream::pair().unwrap();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        far.write_all(bytes).unwrap();
+        let devices = vec![Arc::new(Socket::new(near))];
+        let session = Session::new(Arc::new(Socket::new(control)), devices);
+        ClientDevice::new(Arc::new(session), 0, &AGREED, None)
+    }
+
+    fn command(code: u32, size: u32, body: u32) -> [u8; crate::pipe::frame::HEAD] {
+        let kind = Kind::Command;
+        Head {
+            kind,
+            code,
+            size,
+            body,
+            ticket: 1,
+        }
+        .encode()
+    }
+
+    fn refused(bytes: &[u8]) -> bool {
+        let device = device_with(bytes);
+        matches!(device.receive(None), Err(DeviceError::Protocol { .. }))
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_in_an_error(
+            heads in vec((1_u32..22, 0_u32..3000, 0_u32..3000), 0..4),
+            rest in vec(any::<u8>(), 0..6000),
+        ) {
+            let heads = heads.into_iter().flat_map(|(code, size, body)| command(code, size, body));
+            let device = device_with(&heads.chain(rest).collect::<Vec<_>>());
+            // Every command takes a head, so there is an end.
+            let end = (0..300).find_map(|_| match device.receive(None) {
+                Ok(Received::Command(raw)) => {
+                    assert!(raw.size <= 65_536);
+                    let RawCommand { code: command, ticket, buffer, .. } = raw;
+                    let code = CompletionCode::SUCCESS;
+                    // The engine is gone, so this fails.
+                    let completion = Completion { ticket, command, code, bytes: 0, buffer };
+                    assert!(device.complete(completion).is_err());
+                    None
+                }
+                Ok(other) => Some(matches!(other, Received::Ended)),
+                Err(_) => Some(true),
+            });
+            prop_assert_eq!(end, Some(true));
+        }
+    }
+
+    #[test]
+    fn sizes_beyond_the_limits_are_refused_before_memory_is_taken() {
+        assert!(refused(&command(2, u32::MAX, u32::MAX)));
+        assert!(refused(&command(1, 65_537, 0)));
+        assert!(refused(&command(2, 512, 511)));
+        assert!(refused(&command(12, 0, 512)));
+    }
+
+    #[test]
+    fn more_commands_than_agreed_are_refused() {
+        let device = device_with(&command(1, 512, 0).repeat(3));
+        let held: Vec<_> = (0..2).map(|_| device.receive(None).unwrap()).collect();
+        assert!(matches!(
+            device.receive(None),
+            Err(DeviceError::Protocol { .. })
+        ));
+        drop(held);
+    }
+}
