@@ -1,0 +1,215 @@
+//! An engine to try restores on.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use vab_chain::{self as chain, BackupKind, ForkId, Lsn, Plan, ServerTime};
+use vab_engine::sim::{Ids, Instance, Options};
+use vab_engine::{Engine, RecoverRequest, RestoreRequest, Restored, StopAt, StopEdge, StopOutcome};
+
+use crate::history::{History, Kept, Rows, rows_of};
+
+const NAME: &str = "lab";
+
+pub(crate) struct Lab<'h> {
+    history: &'h History,
+    instance: Instance,
+}
+
+/// What a tried sequence is to lead to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    Time(ServerTime),
+    Place(ForkId, Lsn),
+}
+
+#[derive(Clone, Debug)]
+struct Try {
+    steps: Vec<(usize, Option<StopAt>)>,
+}
+
+impl<'h> Lab<'h> {
+    pub(crate) fn new(history: &'h History) -> Self {
+        let options = Options::new(|| ServerTime::from_micros(0)).ids(Ids::seeded(7));
+        let instance = Instance::memory(options);
+        Self { history, instance }
+    }
+
+    fn step(&self, kept: &Kept, stop: Option<StopAt>) -> Result<Restored, String> {
+        let mut request = RestoreRequest::new(NAME, kept.set.kind, Vec::new());
+        request.stop_at = stop;
+        request.replace = true;
+        let readers = kept.stripes.iter().map(Vec::as_slice);
+        self.instance
+            .restore_from(&request, readers)
+            .map_err(|error| {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                format!("{error}: {}", cause.unwrap_or_default())
+            })
+    }
+
+    /// The rows that a plan leads to on the engine.
+    pub(crate) fn run(&self, plan: &Plan) -> Result<Rows, String> {
+        for step in &plan.steps {
+            let of_step = |kept: &&Kept| kept.point() == step.point;
+            let kept = self.history.kept.iter().find(of_step).unwrap();
+            if !kept.known || !kept.usable {
+                return Err("a backup is used that is not there".to_owned());
+            }
+            let stop = step.stop_at.as_ref().map(|stop| match stop {
+                chain::StopAt::Time(time) => StopAt::Time(*time),
+                chain::StopAt::BeforeLsn(lsn) => before(*lsn),
+                chain::StopAt::AtLsn(lsn) => StopAt::Lsn {
+                    lsn: *lsn,
+                    edge: StopEdge::At,
+                },
+                other => panic!("{other}"),
+            });
+            self.step(kept, stop)?;
+        }
+        let recover = RecoverRequest::new(NAME);
+        self.instance
+            .recover(&recover)
+            .map_err(|error| error.to_string())?;
+        Ok(rows_of(&self.instance, NAME))
+    }
+
+    fn readable(&self) -> impl Iterator<Item = (usize, &'h Kept)> + use<'h> {
+        let kept = self.history.kept.iter().enumerate();
+        kept.filter(|(_, kept)| kept.known && kept.usable)
+    }
+
+    fn replay(&self, tried: &Try) -> Option<Restored> {
+        let mut last = None;
+        for (index, stop) in &tried.steps {
+            last = Some(self.step(&self.history.kept[*index], stop.clone()).ok()?);
+        }
+        last
+    }
+
+    /// The steps of the shortest sequence that leads to the goal, trying every legal one; and,
+    /// without a goal, the places that can be reached.
+    pub(crate) fn shortest(
+        &self,
+        goal: Option<Goal>,
+    ) -> (Option<usize>, BTreeMap<(ForkId, Lsn), usize>) {
+        let mut places = BTreeMap::new();
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut open: VecDeque<Try> = VecDeque::new();
+        for (index, kept) in self.readable() {
+            if kept.set.kind == BackupKind::Full {
+                open.push_back(Try {
+                    steps: vec![(index, None)],
+                });
+            }
+        }
+        // A sequence that may hold a differential counts one more than its full: breadth first.
+        while let Some(tried) = open.pop_front() {
+            let Some(restored) = self.replay(&tried) else {
+                continue;
+            };
+            let at = (restored.fork.unwrap(), restored.redo_lsn);
+            let (last, stop) = tried.steps.last().unwrap();
+            let kept = &self.history.kept[*last];
+            places
+                .entry(self.history.owner(at.0, at.1))
+                .or_insert(tried.steps.len());
+            if goal.is_some_and(|goal| self.is_there(goal, kept, stop.as_ref(), &restored)) {
+                return (Some(tried.steps.len()), places);
+            }
+            let is_log = kept.set.kind == BackupKind::Log;
+            let data = (!is_log).then_some((kept.set.finished, kept.set.id));
+            let full = tried.steps[0].0;
+            if !seen.insert(format!(
+                "{at:?} {is_log} {data:?} {:?} {full}",
+                restored.stop
+            )) {
+                continue;
+            }
+            for (index, stop) in self.extensions(&tried, &restored, goal) {
+                let mut next = tried.clone();
+                next.steps.push((index, stop));
+                open.push_back(next);
+            }
+        }
+        (None, places)
+    }
+
+    /// Every set that could be restored next, with every stop that could help.
+    fn extensions(
+        &self,
+        tried: &Try,
+        restored: &Restored,
+        goal: Option<Goal>,
+    ) -> Vec<(usize, Option<StopAt>)> {
+        let redo = restored.redo_lsn;
+        let mut all = Vec::new();
+        for (index, kept) in self.readable() {
+            let set = &kept.set;
+            if tried.steps.iter().any(|(used, _)| *used == index) {
+                continue;
+            }
+            match set.kind {
+                BackupKind::Full => {}
+                BackupKind::Differential => all.push((index, None)),
+                // The engine refuses the rest; this only spares the asking.
+                BackupKind::Log if set.first_lsn > redo || set.last_lsn <= redo => {}
+                BackupKind::Log => {
+                    all.push((index, None));
+                    match goal {
+                        Some(Goal::Time(time)) => all.push((index, Some(StopAt::Time(time)))),
+                        Some(Goal::Place(_, lsn)) => all.push((index, Some(before(lsn)))),
+                        None => {}
+                    }
+                    let left = self
+                        .history
+                        .branches
+                        .iter()
+                        .filter_map(|branch| branch.left);
+                    let inside = left.filter(|(_, at)| *at > redo && *at < set.last_lsn);
+                    all.extend(inside.map(|(_, at)| (index, Some(before(at)))));
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether a sequence is sure to have led to the goal, by what can be known of its backups.
+    fn is_there(
+        &self,
+        goal: Goal,
+        kept: &Kept,
+        stop: Option<&StopAt>,
+        restored: &Restored,
+    ) -> bool {
+        let history = self.history;
+        let (fork, place) = (restored.fork.unwrap(), restored.redo_lsn);
+        let time = match goal {
+            Goal::Place(to, lsn) => return history.owner(fork, place) == history.owner(to, lsn),
+            Goal::Time(time) => time,
+        };
+        let live = history.branches[history.live_at(time)].fork;
+        if history.truth_at(fork, place) != history.truth(time) {
+            return false;
+        }
+        if matches!(stop, Some(StopAt::Time(_))) && restored.stop == StopOutcome::Reached {
+            // A log that crosses to a younger fork tells of this one only up to there.
+            let last = (kept.set.last_fork.unwrap(), kept.set.last_lsn);
+            let left_later = history.branches.iter().any(|branch| {
+                let on_the_way = || history.is_before((branch.fork, history.begin(branch)), last);
+                branch.left.is_some_and(|(from, _)| from == live)
+                    && branch.reached.is_some_and(|reached| reached >= time)
+                    && on_the_way()
+            });
+            return kept.set.last_fork == Some(live) || left_later;
+        }
+        // A full or differential is the state when it finished.
+        stop.is_none() && kept.set.last_fork == Some(live) && kept.set.finished == time
+    }
+}
+
+fn before(lsn: Lsn) -> StopAt {
+    StopAt::Lsn {
+        lsn,
+        edge: StopEdge::Before,
+    }
+}
