@@ -7,11 +7,13 @@
 
 mod catalog;
 mod chain;
+mod guard;
 mod ids;
 mod lsn;
 mod plan;
 mod point;
 pub mod render;
+mod retention;
 mod rollover;
 mod set;
 mod time;
@@ -21,6 +23,7 @@ pub use chain::{
     BaseProblem, Chain, ChainBuilder, ForkReach, Gap, Interval, PointFacts, PointState, Reachable,
     Recovery, Unusable,
 };
+pub use guard::{ChainBreak, EngineState, NextBackup, OnBrokenChain, RecoveryModel};
 pub use ids::{BackupSetId, DatabaseId, FamilyId, ForkId, PointId};
 pub use lsn::{Lsn, ParseLsnError};
 pub use plan::{
@@ -28,6 +31,10 @@ pub use plan::{
     UnreachableCause,
 };
 pub use point::RestorePoint;
+pub use retention::{
+    ChainFate, FileFate, Gfs, KeepReason, Period, RemoveReason, Retention, RetentionPolicy, Stored,
+    Verdict,
+};
 pub use rollover::{
     CurrentFile, FILE_OPEN_FOR, FileDecision, FileSettings, NewFileReason, next_file,
 };

@@ -74,6 +74,16 @@ impl Lsn {
         })
     }
 
+    /// The least LSN that is greater, as a bound to compare with; no record need be there.
+    pub(crate) fn next(self) -> Self {
+        let (slot, slot_over) = self.slot.overflowing_add(1);
+        let (block, block_over) = self.block.overflowing_add(u32::from(slot_over));
+        match self.vlf.checked_add(u32::from(block_over)) {
+            Some(vlf) => Self { vlf, block, slot },
+            None => Self::MAX,
+        }
+    }
+
     /// Whether this is [`Lsn::ZERO`].
     pub fn is_zero(self) -> bool {
         self == Self::ZERO
@@ -187,6 +197,13 @@ mod tests {
         ] {
             assert!(text.parse::<Lsn>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_next_lsn_carries_over() {
+        assert_eq!(Lsn::new(1, 2, 3).next(), Lsn::new(1, 2, 4));
+        assert_eq!(Lsn::new(1, u32::MAX, u16::MAX).next(), Lsn::new(2, 0, 0));
+        assert_eq!(Lsn::MAX.next(), Lsn::MAX);
     }
 
     #[test]

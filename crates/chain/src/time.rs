@@ -87,6 +87,26 @@ impl UtcTime {
     }
 }
 
+impl UtcTime {
+    /// A number that is the same for two moments of the same day, week, month or year of the UTC
+    /// calendar, and greater for later ones.
+    pub(crate) fn period(self, period: crate::Period) -> i64 {
+        use crate::Period;
+
+        const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+        let day = self.0.div_euclid(DAY);
+        let date = Timestamp::from_microsecond(self.0)
+            .map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date());
+        match (period, date) {
+            (Period::Day, _) | (_, Err(_)) => day,
+            // 1970-01-01 was a Thursday.
+            (Period::Week, _) => (day + 3).div_euclid(7),
+            (Period::Month, Ok(date)) => i64::from(date.year()) * 12 + i64::from(date.month()),
+            (Period::Year, Ok(date)) => i64::from(date.year()),
+        }
+    }
+}
+
 impl fmt::Display for UtcTime {
     /// Writes `2026-11-22T03:30:00Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -92,11 +92,12 @@ fn shortest_to_time(world: &World, at: i64) -> Option<usize> {
         let same = |other: &&Backup| {
             other.known && other.branch == backup.branch && other.end == backup.end
         };
-        world
+        let earlier = world
             .backups
             .iter()
             .filter(same)
-            .any(|other| other.finished <= at)
+            .any(|other| other.finished <= at);
+        backup.finished <= at || backup.kind == BackupKind::Log && earlier
     };
     let distances = world.distances(ended_by);
     let logs = || {
@@ -114,7 +115,18 @@ fn shortest_to_time(world: &World, at: i64) -> Option<usize> {
         let here = backup.known && backup.branch == branch && backup.end == place;
         here && (until >= at || backup.finished == at)
     });
-    let mut best = distances.get(&goal).copied().filter(|_| rests);
+    let at_rest = world.distances(|backup| {
+        let same = |other: &&Backup| {
+            other.known && other.branch == backup.branch && other.end == backup.end
+        };
+        let earlier = world
+            .backups
+            .iter()
+            .filter(same)
+            .any(|other| other.finished <= at);
+        ended_by(backup) || backup.node == goal && earlier
+    });
+    let mut best = at_rest.get(&goal).copied().filter(|_| rests);
     for log in logs().filter(|log| log.usable && !log.bulk) {
         for (state, steps) in &distances {
             let nodes = world.redo(log, *state).unwrap_or_default();

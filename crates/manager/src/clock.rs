@@ -1,9 +1,11 @@
 //! The repository's clock. Everything below this crate takes the time as a parameter.
 
+use std::fmt;
+
 use vab_chain::UtcTime;
 
 /// Where the time comes from.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> UtcTime;
 }
@@ -14,7 +16,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> UtcTime {
-        #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where the clock is read"
+        )]
         let now = std::time::SystemTime::now();
         let micros = match now.duration_since(std::time::UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),

@@ -30,9 +30,16 @@ pub(crate) struct OpenRestore {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Query {
     /// Restore points in the order of their ids, one page of them.
-    Points { job: Option<String>, database: Option<String>, after: Option<PointId> },
+    Points {
+        job: Option<String>,
+        database: Option<String>,
+        after: Option<PointId>,
+    },
     /// The restore point of a job that holds this backup set.
-    Holds { job: String, backup_set: BackupSetId },
+    Holds {
+        job: String,
+        backup_set: BackupSetId,
+    },
 }
 
 /// The answer to [`Query::Points`].
@@ -62,6 +69,9 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     serde_json::to_vec(message).unwrap_or_default()
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], expected: &'static str) -> Result<T, MessageError> {
+pub(crate) fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    expected: &'static str,
+) -> Result<T, MessageError> {
     serde_json::from_slice(bytes).map_err(|source| MessageError { expected, source })
 }

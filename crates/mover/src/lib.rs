@@ -89,6 +89,8 @@
 mod block;
 mod checksum;
 mod clock;
+#[doc(hidden)]
+pub mod fuzzing;
 mod net;
 mod pool;
 pub mod proto;

@@ -36,14 +36,19 @@ pub trait Store: Send + Sync + 'static {
     /// `key` is what was given to [`Intake::keep_key`]; a store must not resume a session for
     /// another key. A store that cannot resume need not implement this.
     ///
+    /// A store that only knows what was committed should say that much: it lets a source learn
+    /// that its commit succeeded although the answer was lost.
+    ///
     /// # Errors
-    /// [`RefusalKind::UnknownSession`] if there is nothing of the session, or its blocks were cut
-    /// off already; any other refusal also ends the backup.
+    /// [`RefusalKind::UnknownSession`] if the session is surely neither open nor committed. Any
+    /// other refusal ends the backup too, and leaves a commit that was on its way in doubt.
     fn resume(&self, session: Uuid, key: [u8; 16]) -> Result<Resumption, Refusal> {
         let _ = key;
         Err(Refusal::new(
-            RefusalKind::UnknownSession,
-            format!("session {session} is not known here; run the backup again"),
+            RefusalKind::Unsupported,
+            format!(
+                "session {session} cannot be taken up after the target was started again; run the backup again"
+            ),
         ))
     }
 
@@ -209,7 +214,7 @@ pub enum RefusalKind {
     Unsupported,
     /// The target is about to stop; may work later.
     ShuttingDown,
-    /// The session to resume is not there.
+    /// The session to resume is neither open nor committed.
     UnknownSession,
     /// The target tried and failed.
     Failed,

@@ -71,6 +71,8 @@ fn recoveries(of: &Recording, images: usize, seed: u64) -> Vec<Recording> {
         for (id, point) in &mut committed {
             let confirmed = point.confirmed.is_some_and(|at| at <= position);
             point.asked = 0;
+            let reached = |at: Option<usize>| at.filter(|at| *at <= position).map(|_| 0);
+            (point.leaving, point.gone) = (reached(point.leaving), reached(point.gone));
             point.confirmed = (confirmed || shown.contains(id)).then_some(0);
         }
         let mut recording = Recording::on(image, committed);
@@ -200,6 +202,16 @@ fn no_crash_loses_a_confirmed_restore_point() {
     let count = workloads.len();
     for (name, steps) in workloads {
         let recording = Recording::of(&steps);
+        let removed = recording
+            .committed
+            .values()
+            .filter(|point| point.gone.is_some())
+            .count();
+        assert_eq!(
+            removed > 0,
+            name == "retention",
+            "what the retention removes"
+        );
         run.enumerate(&name, &recording);
         for (number, recovery) in recoveries(&recording, 3, 1).iter().enumerate() {
             run.enumerate(&format!("{name}-recovery-{number}"), recovery);

@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 /// The part of a file that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Part {
     /// The 64 bytes that the source puts before a block.

@@ -7,6 +7,7 @@ use crate::error::{DecodeError, Part};
 /// The three classes of feature flags of a file. A bit that is not known to a program means
 /// another thing in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Features {
     /// A program that does not know such a bit may read and write the file.
     pub compatible: u64,

@@ -8,6 +8,8 @@ use crate::stream::StreamEnd;
 
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum SetKind {
     /// The whole database.
@@ -20,6 +22,7 @@ pub enum SetKind {
 
 /// A log sequence number as its three parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct LogPosition {
     /// The virtual log file.
     pub vlf: u32,
@@ -31,6 +34,7 @@ pub struct LogPosition {
 
 /// The full that a differential is a difference to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Base {
     /// The identity of the base's backup set, when known.
     pub id: Option<Uuid>,
@@ -40,6 +44,7 @@ pub struct Base {
 
 /// Marks that the engine put on a backup set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent flags of one header field"
@@ -61,6 +66,7 @@ pub struct SetMarks {
 
 /// What the engine recorded about a backup set.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SetFacts {
     /// The identity that the engine gave to the set.
     pub set_id: Uuid,
@@ -100,6 +106,7 @@ pub struct SetFacts {
 
 /// What is known about the backup that a session holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly always the large one, and never many at once"
@@ -116,6 +123,7 @@ pub enum Facts {
 
 /// A committed session: one restore point.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SessionRecord {
     /// The identity of the session and of its restore point.
     pub id: Uuid,

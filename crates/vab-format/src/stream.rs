@@ -9,6 +9,7 @@ use crate::wire;
 #[binrw]
 #[brw(little)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StreamEnd {
     /// The number of the stream in its session, from 0.
     pub stream: u16,

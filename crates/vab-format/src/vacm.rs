@@ -13,6 +13,7 @@ const MAGIC: [u8; 8] = *b"\x89VACM\r\n\x1a";
 
 /// The metadata of one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Vacm {
     /// The identity of the job.
     pub job_id: Uuid,
@@ -24,6 +25,7 @@ pub struct Vacm {
 
 /// What a `.VACM` says about a `.VAB`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FileSummary {
     /// The identity of the file.
     pub file: Uuid,

@@ -19,6 +19,7 @@ const MAGIC: [u8; 8] = *b"\x89VASM\r\n\x1a";
 
 /// The metadata of one `.VAB`: its header and all its sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Vasm {
     /// What the header of the `.VAB` says.
     pub header: VabHeader,
@@ -28,6 +29,7 @@ pub struct Vasm {
 
 /// A session and where its commit record is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StoredSession {
     /// Where the commit record begins in the `.VAB`, a multiple of 4096.
     pub commit_offset: u64,

@@ -51,6 +51,28 @@ fn sessions_that_damage_does_not_touch_can_be_read() {
 }
 
 #[test]
+fn sessions_behind_a_lost_commit_and_before_a_torn_tail_are_salvaged() {
+    let plans = four();
+    let mut bytes = file(&plans);
+    // Neither forward nor from the tail is there a way to the third session.
+    let second = file(&plans[..1]).len();
+    bytes[second] ^= 1;
+    bytes.extend_from_slice(&[7; 5000]);
+    let mut reader = VabReader::open(Cursor::new(bytes.as_slice())).unwrap();
+    assert_eq!(reader.sessions(), 1);
+    let found = reader.salvage().unwrap();
+    let records: Vec<_> = found.iter().map(|s| &s.commit.session).collect();
+    let due: Vec<_> = plans.iter().map(Plan::record).collect();
+    assert!(records.into_iter().eq(&due));
+    // The damaged block is refused, all others are there.
+    let mut raw = Vec::new();
+    assert!(reader.stream(&found[1], 0).read_to_end(&mut raw).is_err());
+    reader.stream(&found[1], 2).read_to_end(&mut raw).unwrap();
+    assert_eq!(raw, plans[1].raw(2));
+    assert_eq!(reader.block(&found[3], 0, 0).unwrap().1, plans[3].raw(0));
+}
+
+#[test]
 fn a_file_cut_anywhere_keeps_the_sessions_before_the_cut() {
     let plans = four();
     let bytes = file(&plans);

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Reads .VAB, .VASM and .VACM files, written from FORMAT.md alone.
 
-usage: reader.py FILE            lists what the file holds, and checks every byte of it
-       reader.py FILE.VAB DIR    also writes every stream as DIR/<ordinal>-<stream>.raw
+usage: reader.py FILE                  lists what the file holds, and checks every byte of it
+       reader.py FILE.VAB DIR [KEY]    also writes every stream as DIR/<ordinal>-<stream>.raw,
+                                       but those compressed with Zstandard; KEY is the key of an
+                                       encrypted file, in hexadecimal digits
 """
 
 import struct
 import sys
 import uuid
+
+import content
 
 ALIGN, FRAME, TRAILER = 4096, 128, 64
 KINDS = {0: "unknown", 1: "full", 2: "diff", 3: "log"}
@@ -152,7 +156,7 @@ class Vab:
             due = struct.pack("<8s16sQQQI8x", b"VABTAIL\0", file, own, length, number, crc)
             need(tail == due + struct.pack("<I", crc32c(due)), f"trailer at {offset}")
         fields = dict(codec=codec, flags=flags, session=session, stream=stream, raw=raw)
-        fields.update(sequence=sequence, start=start, raw_crc=raw_crc, own_crc=u32(head[60:]))
+        fields.update(head=head, sequence=sequence, start=start, raw_crc=raw_crc, own_crc=u32(head[60:]))
         return magic, fields, payload, length
 
     def sessions(self):
@@ -229,16 +233,40 @@ def envelope(data, magic):
     return Fields(data[48:-4])
 
 
-def list_vab(data, folder):
+def raw_bytes(key, fields, payload):
+    if fields["flags"] & 1:
+        need(key, "the file is encrypted: a key is needed")
+        place = fields["session"], fields["stream"], fields["sequence"]
+        payload = content.decrypt(key, fields["head"], *place, payload)
+    if fields["codec"] == 1:
+        payload = content.lz4(payload, fields["raw"])
+    need(len(payload) == fields["raw"], "length of a block")
+    return payload
+
+
+def extract(path, key, blocks, end):
+    """Writes the raw bytes of a stream, and checks them from end to end."""
+    if any(fields["codec"] == 2 for _, fields, _ in blocks):
+        return
+    raw = b"".join(raw_bytes(key, fields, payload) for _, fields, payload in blocks)
+    crc = end[3]
+    if blocks and blocks[0][1]["flags"] & 1:
+        _, fields, payload = blocks[0]
+        crc ^= content.stream_mask(key, fields["session"], fields["stream"], payload)
+    need(crc32c(raw) == crc, "stream checksum")
+    with open(path, "wb") as out:
+        out.write(raw)
+
+
+def list_vab(data, folder, key):
     vab = Vab(data)
+    encrypted = vab.flags[2] & 1
+    key = content.data_key(data, bytes.fromhex(key)) if encrypted and key else None
     print(f"file {vab.file} job {vab.job!r} database {vab.database!r}")
     for ordinal, record, blocks in vab.sessions():
         show_session(ordinal, record)
-        for number in range(len(record["streams"])) if folder else ():
-            with open(f"{folder}/{ordinal}-{number}.raw", "wb") as out:
-                for _, fields, payload in blocks.get(number, []):
-                    need(fields["codec"] == 0 and fields["flags"] == 0, "block is not raw")
-                    out.write(payload)
+        for number, end in enumerate(record["streams"]) if folder else ():
+            extract(f"{folder}/{ordinal}-{number}.raw", key, blocks.get(number, []), end)
     print(f"committed {vab.end} of {len(data)}")
 
 
@@ -270,7 +298,7 @@ def list_vacm(data):
     f.finish()
 
 
-def main(path, folder=None):
+def main(path, folder=None, key=None):
     with open(path, "rb") as file:
         data = file.read()
     if data[:5] == b"\x89VASM":
@@ -278,13 +306,13 @@ def main(path, folder=None):
     elif data[:5] == b"\x89VACM":
         list_vacm(data)
     else:
-        list_vab(data, folder)
+        list_vab(data, folder, key)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (2, 3, 4):
         sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
-    except Damage as damage:
+    except (Damage, ValueError, IndexError) as damage:
         sys.exit(f"{sys.argv[1]}: {damage}")

@@ -15,7 +15,12 @@ use vab_format::vasm::Vasm;
 /// Runs the second reader; `None`, in words, where there is no Python.
 fn second_reader(arguments: &[&Path]) -> Option<Output> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reader.py");
-    match Command::new("python3").arg(script).args(arguments).output() {
+    match Command::new("python3")
+        .arg("-B")
+        .arg(script)
+        .args(arguments)
+        .output()
+    {
         Ok(output) => Some(output),
         Err(error) => {
             eprintln!("skipped: the second reader needs python3 ({error})");
@@ -121,6 +126,30 @@ fn both_list_files_whose_content_they_cannot_read() {
         writeln!(due, "committed {0} of {0}", bytes.len()).unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), due);
     }
+}
+
+#[test]
+fn the_second_reader_decompresses_and_decrypts() {
+    let folder = Folder::new("content");
+    let key = "42".repeat(32);
+    for name in ["compressed.VAB", "encrypted.VAB"] {
+        let path = golden(name);
+        let Some(output) = second_reader(&[&path, &folder.0, Path::new(&key)]) else {
+            return;
+        };
+        assert!(output.status.success(), "{output:?}");
+        // The first stream is LZ4, the third cannot be compressed. For the second, Zstandard, there
+        // is nothing in the standard library.
+        let lz4 = std::fs::read(folder.0.join("1-0.raw")).unwrap();
+        let pages: Vec<u8> = (1..=18).flat_map(|page| [page; 512]).take(9000).collect();
+        assert_eq!(lz4, pages);
+        let noise = std::fs::read(folder.0.join("1-2.raw")).unwrap();
+        assert_eq!(noise, common::raw(1, 0, 7000));
+        std::fs::remove_file(folder.0.join("1-0.raw")).unwrap();
+    }
+    let path = golden("encrypted.VAB");
+    let wrong = second_reader(&[&path, &folder.0, Path::new(&"43".repeat(32))]).unwrap();
+    assert!(!wrong.status.success());
 }
 
 #[test]

@@ -46,6 +46,56 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Back ends
+//!
+//! The program above is the same over all of them, up to the value that creates the set.
+//!
+//! | back end | the engine is | both sides here |
+//! |---|---|---|
+//! | [`memory::Hub`] | a thread of this process | yes |
+//! | `pipe::Directory` (Unix) | another process: Unix-domain sockets, on Linux with shared memory | yes |
+//! | [`raw`] over any of these two | a program that writes or reads a plain stream | yes |
+//! | `linux::Library` (Linux) | SQL Server, through its `libsqlvdi.so` | the client |
+//! | `windows::Sqlvdi` (Windows) | SQL Server, through its COM library | the client |
+//!
+//! # Rules that the types keep
+//!
+//! * A set goes from [`CreatedSet`] over [`ConfiguredSet`] to [`OpenSet`]; a call in the wrong
+//!   state does not compile.
+//! * A command's bytes can be reached only before it is completed; completing consumes it. A
+//!   dropped command is completed with an error, never silently.
+//! * A [`Device`] moves between threads, and one thread at a time serves it. Serve all devices of
+//!   a set at once: the engine spreads its stream over all of them.
+//! * `ClearError` is answered inside. What a pipe-like device does not have is answered with
+//!   [`CompletionCode::NOT_SUPPORTED`] and counted in [`Device::refused`].
+//!
+//! Rules that the program keeps: complete a [`FlushCommand`] and a [`CompleteCommand`] only after
+//! everything before it is durable where the backup is kept ([`gate`] helps); at a restore, give
+//! the same stream in whatever sizes are asked for ([`rechunk`] does it); look after the result of
+//! the engine's statement too, because only that says whether the backup succeeded.
+//!
+//! # How things end
+//!
+//! | what happens | the client's devices give | the engine's devices give |
+//! |---|---|---|
+//! | all went well | [`Event::Ended`] | `Ok` from [`EngineDevice::close`] |
+//! | somebody aborts | [`DeviceError::Aborted`] | [`EngineError::Aborted`] |
+//! | the client fails a command | [`DeviceError::Aborted`] | [`EngineError::Failed`] with the code, the others `Aborted` |
+//! | the client drops a command | the same | [`EngineError::Failed`] with code 995 |
+//! | the client goes away | | [`EngineError::ClientLost`] |
+//! | the engine goes away | [`DeviceError::EngineLost`] | |
+//! | a command takes longer than the engine's limit | [`DeviceError::Aborted`] | [`EngineError::Timeout`], the others `Aborted` |
+//! | the engine sends nothing for the client's limit | [`Event::TimedOut`]; nothing ends | |
+//! | the engine never comes | [`Waited::NotYet`]; nothing ends | |
+//!
+//! SQL Server's own interface knows no difference between an abort and a loss: with `linux` and
+//! `windows` both are `Aborted`. [`OpenSet::close`] is `Ok` only if every device ended normally.
+//!
+//! # Time
+//!
+//! Every wait has its limit as a parameter; nothing here has a limit of its own, but for the
+//! introduction of two processes to each other (`pipe::Directory::handshake_limit`).
 
 mod buffer;
 mod client;
@@ -71,6 +121,7 @@ mod name;
 mod native;
 #[cfg(unix)]
 pub mod pipe;
+pub mod raw;
 pub mod rechunk;
 mod seam;
 pub mod serve;

@@ -23,10 +23,13 @@ type Backend = fn() -> Both;
 fn backends() -> Vec<(&'static str, Backend)> {
     let mut backends = vec![("memory", common::memory as Backend)];
     #[cfg(unix)]
-    backends.push(("pipe", common::pipe));
-    #[cfg(target_os = "linux")]
-    if common::linux().is_some() {
-        backends.push(("linux", || common::linux().unwrap()));
+    backends.extend([
+        ("pipe", common::pipe as Backend),
+        ("plain pipe", common::plain_pipe),
+    ]);
+    #[cfg(any(target_os = "linux", windows))]
+    if common::native().is_some() {
+        backends.push(("native", || common::native().unwrap()));
     }
     backends
 }

@@ -101,6 +101,40 @@ fn a_set_has_one_engine() {
     ));
 }
 
+#[test]
+fn one_side_without_shared_memory_is_enough_for_sockets() {
+    for (client_shares, engine_shares) in [(true, false), (false, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = |shares: bool| {
+            let directory = Directory::open(folder.path()).unwrap();
+            if shares {
+                directory
+            } else {
+                directory.without_shared_memory()
+            }
+        };
+        let config = SetConfig::new(&name(), 1).unwrap();
+        let set = directory(client_shares).create(config).unwrap();
+        let transport = directory(engine_shares);
+        let engine = thread::spawn(move || {
+            let mut set = transport.open_set(request(1, Direction::Backup), LIMIT)?;
+            let mut device = set.devices().pop().unwrap();
+            device.write(&content(0, 300_000))?;
+            device.close()?;
+            set.close()
+        });
+        let Waited::Ready(set) = set.wait(LIMIT).unwrap() else {
+            panic!("the engine did not come")
+        };
+        let (set, devices) = set.open().unwrap();
+        let mut saved = Vec::new();
+        vab_vdi::serve::backup(devices.first().unwrap(), &mut saved, Some(LIMIT)).unwrap();
+        set.close().unwrap();
+        engine.join().unwrap().unwrap();
+        assert!(saved == content(0, 300_000));
+    }
+}
+
 /// This test binary once more, as the other process.
 fn other_process(role: &str, folder: &Path) -> Child {
     Process::new(env::current_exe().unwrap())

@@ -34,10 +34,16 @@ macro_rules! suite {
             $(#[test] fn $own() { super::$own(&super::common::pipe()); })*
         }
 
-        #[cfg(target_os = "linux")]
-        mod linux {
+        #[cfg(unix)]
+        mod plain_pipe {
+            $(#[test] fn $test() { super::$test(&super::common::plain_pipe()); })*
+            $(#[test] fn $own() { super::$own(&super::common::plain_pipe()); })*
+        }
+
+        #[cfg(any(target_os = "linux", windows))]
+        mod native {
             $(#[test] fn $test() {
-                if let Some(both) = super::common::linux() {
+                if let Some(both) = super::common::native() {
                     super::$test(&both);
                 }
             })*

@@ -101,9 +101,11 @@ fn read(file: &std::path::Path) -> Result<Vec<u8>, String> {
 }
 
 fn plan(arguments: &Arguments, database: &Database) -> Result<Plan, Unreachable> {
-    let mut options = PlanOptions::default();
-    options.differentials = !arguments.no_diff;
-    options.logs = !arguments.no_log;
+    let options = PlanOptions {
+        differentials: !arguments.no_diff,
+        logs: !arguments.no_log,
+        ..PlanOptions::default()
+    };
     let target = arguments.at.map_or(Target::Latest, Target::Time);
     match arguments.continue_from {
         None => database.chain.plan_with(&target, &options),

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vab_manager::{BackupKind, PointId, ServerTime};
+use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
 
 /// The address that `serve` listens on when none is given.
-pub const DEFAULT_LISTEN: &str = "127.0.0.1:9420";
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:9420";
 
 /// Back up, list, verify and restore SQL Server databases through virtual devices.
 #[derive(Debug, Parser)]
 #[command(name = "vab", version, max_term_width = 100)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Say more on standard error (repeat for debug output).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -21,7 +21,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show the whole road on the embedded engine: back up, list, restore to a time, prove it.
     Demo(DemoArguments),
     /// Run the backup manager and target mover until Ctrl-C.
@@ -38,17 +38,23 @@ pub enum Command {
     Restore(RestoreArguments),
     /// Read everything back and say, per restore point, whether it is whole.
     Verify(VerifyArguments),
+    /// Draw the moments one can restore to, with gaps and forks.
+    Timeline(TimelineArguments),
+    /// Read all folders of a repository again and make lost metadata anew.
+    Rescan(RescanArguments),
+    /// Show what is in a .VAB, .VASM or .VACM, also a damaged one.
+    Inspect(InspectArguments),
 }
 
 #[derive(Debug, Args)]
-pub struct DemoArguments {
+pub(crate) struct DemoArguments {
     /// Leave everything in this new folder instead of a temporary one.
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub struct ServeArguments {
+pub(crate) struct ServeArguments {
     /// The repository folder; an empty or missing one is made into a repository.
     #[arg(long, value_name = "DIR")]
     pub repository: PathBuf,
@@ -61,7 +67,7 @@ pub struct ServeArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct ServerAddress {
+pub(crate) struct ServerAddress {
     /// Address of the backup manager (`vab serve`).
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
     pub server: String,
@@ -70,7 +76,7 @@ pub struct ServerAddress {
 /// A running server, or a repository folder read directly.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct CatalogArguments {
+pub(crate) struct CatalogArguments {
     /// Ask the backup manager at this address.
     #[arg(long, value_name = "ADDR")]
     pub server: Option<String>,
@@ -80,7 +86,7 @@ pub struct CatalogArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct BackupArguments {
+pub(crate) struct BackupArguments {
     #[command(flatten)]
     pub server: ServerAddress,
     /// The job; created by its first backup.
@@ -104,7 +110,7 @@ pub struct BackupArguments {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum KindArgument {
+pub(crate) enum KindArgument {
     Full,
     Diff,
     Log,
@@ -121,7 +127,7 @@ impl From<KindArgument> for BackupKind {
 }
 
 #[derive(Debug, Args)]
-pub struct ImportArguments {
+pub(crate) struct ImportArguments {
     #[command(flatten)]
     pub server: ServerAddress,
     /// The job; created by its first backup.
@@ -133,7 +139,7 @@ pub struct ImportArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct FilterArguments {
+pub(crate) struct FilterArguments {
     /// Only this job.
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
@@ -143,7 +149,7 @@ pub struct FilterArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct ListArguments {
+pub(crate) struct ListArguments {
     #[command(flatten)]
     pub catalog: CatalogArguments,
     #[command(flatten)]
@@ -154,7 +160,7 @@ pub struct ListArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct ExportArguments {
+pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub catalog: CatalogArguments,
     /// The restore point, as `vab list` shows it.
@@ -169,7 +175,7 @@ pub struct ExportArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct RestoreArguments {
+pub(crate) struct RestoreArguments {
     #[command(flatten)]
     pub catalog: CatalogArguments,
     /// Only restore points of this job.
@@ -199,10 +205,72 @@ pub struct RestoreArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct VerifyArguments {
+pub(crate) struct VerifyArguments {
     /// The repository folder.
     #[arg(long, value_name = "DIR")]
     pub repository: PathBuf,
+    /// Only this job.
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// Only this database.
+    #[arg(long, value_name = "DB")]
+    pub database: Option<String>,
+    /// Only restore points committed at this time or later, such as 2026-11-22T14:30:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<UtcTime>,
+    /// Read only every N-th block; quick, and finds less.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub sample: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TimelineArguments {
+    #[command(flatten)]
+    pub catalog: CatalogArguments,
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// How to draw it.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TimelineFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TimelineFormat {
+    /// Lines for a terminal.
+    Text,
+    /// A picture; of one database.
+    Svg,
+    /// A diagram in text form; of one database.
+    Mermaid,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RescanArguments {
+    /// The repository folder; no server may run on it.
+    #[arg(long, value_name = "DIR")]
+    pub repository: PathBuf,
+    /// Make every .VASM anew from its .VAB, also those that look sound.
+    #[arg(long)]
+    pub rebuild_files: bool,
+    /// Make every .VACM anew from the .VASM files, also those that look sound.
+    #[arg(long)]
+    pub rebuild_jobs: bool,
+    /// Forget data files that are not there any more.
+    #[arg(long)]
+    pub forget_missing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// List at most this many records.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub records: usize,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,

@@ -210,24 +210,18 @@ fn tracks(chain: &Chain) -> Vec<Track> {
     tracks
 }
 
-/// Where a log begins that can be followed to its end: its first LSN, unless what the header says
-/// about the forks before cannot be.
+/// The first place that a log can be applied at: its first LSN, and never before the fork it says
+/// to begin on. At a fork point itself, a database is still on the fork before.
 fn beginning(chain: &Chain, fork: Fork, facts: &PointFacts) -> Option<Lsn> {
-    let lsn = facts.first_lsn;
     let first = match facts.first_fork {
         Some(id) => chain.forks.find(id)?,
         None => fork,
     };
-    let said = chain.forks.owner(Place { fork: first, lsn });
-    if said == chain.forks.owner(Place { fork, lsn }) {
-        return Some(lsn);
-    }
-    Some(
-        chain
-            .forks
-            .branch_of(fork)
-            .map_or(lsn, |branch| lsn.max(branch.at)),
-    )
+    // What a header says of a fork that does not lead to its last one cannot be used.
+    let is_on_the_way = chain.forks.ancestors(fork).any(|before| before == first);
+    let from = if is_on_the_way { first } else { fork };
+    let after = chain.forks.branch_of(from).map(|branch| branch.at.next());
+    Some(after.map_or(facts.first_lsn, |after| after.max(facts.first_lsn)))
 }
 
 fn lives(chain: &Chain, recoveries: &[Recovery]) -> Vec<Life> {

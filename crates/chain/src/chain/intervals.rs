@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Chain, ForkId, Lsn, ServerTime, UnreachableCause};
+use crate::{Chain, ForkId, Lsn, PointFacts, ServerTime, UnreachableCause};
 
 use super::build::usable;
 use super::forks::{Fork, Place};
@@ -148,16 +148,10 @@ impl Chain {
         }
         // After a place where the log is known to have rested.
         for end in track.log_ends() {
-            let place = self.reached.on_path(self, fork, end.at, Lsn::MAX).next();
-            if let Some(from) = place
-                .filter(|place| place.lsn == end.at)
-                .and_then(|p| p.time)
-            {
-                found.push(Interval {
-                    from,
-                    to: end.until,
-                });
-                found.push(Interval { from, to: from });
+            if self.end_time(fork, end.at).is_some() {
+                for (from, to) in [(end.since, end.until), (end.since, end.since)] {
+                    found.push(Interval { from, to });
+                }
             }
         }
     }
@@ -226,6 +220,20 @@ impl Chain {
     /// The greatest LSN that a backup on the fork ends at.
     pub(crate) fn known_end(&self, fork: Fork) -> Option<Lsn> {
         self.track(fork)?.end()
+    }
+
+    /// The last place that can be reached from which a log leads on.
+    pub(crate) fn before_log(&self, fork: Fork, log: &PointFacts) -> Option<Lsn> {
+        let places = self
+            .reached
+            .on_path(self, fork, log.first_lsn, log.last_lsn);
+        places.last().map(|place| place.lsn)
+    }
+
+    /// The last place on the way to `fork` that can be reached.
+    pub(crate) fn furthest(&self, fork: Fork) -> Option<Lsn> {
+        let places = self.reached.on_path(self, fork, Lsn::ZERO, Lsn::MAX);
+        places.last().map(|place| place.lsn)
     }
 
     /// When the places were reached on both sides of `lsn` that can be.

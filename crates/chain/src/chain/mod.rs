@@ -15,7 +15,7 @@ pub use state::{BaseProblem, PointState};
 
 use forks::{Fork, Forks, Place};
 use sweep::Reached;
-use track::{Slot, Track};
+use track::{DataEntry, Slot, Track};
 
 use crate::{ForkId, Lsn, PointId, RestorePoint, ServerTime};
 
@@ -180,6 +180,86 @@ impl Chain {
     /// Whether some whole backup ends at this place, in a sequence that can be restored.
     pub(crate) fn is_reached(&self, place: Place) -> bool {
         self.reached.ends_at(self.forks.owner(place))
+    }
+
+    /// The full that leads to a point: its own, that of its base, or the last one that a log can
+    /// be reached from. For a log that cannot be reached, the last full before it.
+    pub(crate) fn start_of(&self, slot: Slot) -> Option<Slot> {
+        let facts = self.at(slot)?;
+        if facts.kind != crate::BackupKind::Log {
+            let full = self
+                .base(slot)
+                .or_else(|| facts.base.is_none().then_some(slot));
+            return full.or_else(|| self.last_full_before(facts));
+        }
+        let end = self.end_of(facts)?;
+        let reached = if facts.is_empty_log() {
+            // In an idle database, a later full may end at the same LSN.
+            let earlier = |full: &Slot| {
+                self.at(*full)
+                    .is_some_and(|full| full.finished <= facts.finished)
+            };
+            let start = self.reached.start_of(self.forks.owner(end));
+            start.map(|start| start.full).filter(earlier)
+        } else {
+            let from = self
+                .reached
+                .on_path(self, end.fork, facts.first_lsn, facts.last_lsn);
+            from.filter_map(|from| from.start)
+                .max()
+                .map(|start| start.full)
+        };
+        reached.or_else(|| self.last_full_before(facts))
+    }
+
+    /// Logs that a full needs beyond those that [`Chain::start_of`] gives it: to stop in where
+    /// another fork leaves.
+    pub(crate) fn crossings(&self) -> &[(Slot, Slot)] {
+        self.reached.crossings()
+    }
+
+    /// The last full before a point on its way, a regular one if there is one.
+    fn last_full_before(&self, facts: &PointFacts) -> Option<Slot> {
+        let place = self.end_of(facts)?;
+        let agreement = self.forks.agreement(place.fork);
+        let fulls = self.forks.iter().filter_map(|fork| {
+            let shared = agreement.get(fork.index()).copied().flatten()?;
+            let fulls = &self.track(fork)?.fulls;
+            let until = shared.min(place.lsn);
+            let count = fulls.partition_point(|full| full.end <= until);
+            let in_time = |full: &&DataEntry| full.finished <= facts.finished;
+            let before = fulls.iter().take(count).rev().filter(in_time);
+            let regular = |slot| self.at(slot).is_some_and(PointFacts::is_differential_base);
+            let mut before = before.map(|full| (regular(full.slot), full.end, full.slot));
+            let last = before.next()?;
+            std::iter::once(last)
+                .chain(before)
+                .find(|full| full.0)
+                .or(Some(last))
+        });
+        fulls.max().map(|(_, _, slot)| slot)
+    }
+
+    /// The last usable regular full on the way to the newest fork: what the next differential and
+    /// the next logs go with.
+    pub(crate) fn active_full(&self) -> Option<Slot> {
+        let fork = self.forks_by_age().next()?;
+        let agreement = self.forks.agreement(fork);
+        let fulls = self.forks.iter().filter_map(|other| {
+            let shared = agreement.get(other.index()).copied().flatten()?;
+            let fulls = &self.track(other)?.fulls;
+            let count = fulls.partition_point(|full| full.end <= shared);
+            let fits = |slot| {
+                let good =
+                    |facts: &PointFacts| facts.is_differential_base() && facts.unusable.is_none();
+                self.at(slot).is_some_and(good)
+            };
+            let mut before = fulls.iter().take(count).rev();
+            before
+                .find(|full| fits(full.slot))
+                .map(|full| (full.end, full.slot))
+        });
+        fulls.max().map(|(_, slot)| slot)
     }
 
     /// The forks, those with the newest backup first.

@@ -43,7 +43,6 @@ pub enum Target {
 
 /// What a plan may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct PlanOptions {
     /// Whether differentials may be used. On by default.
     pub differentials: bool,

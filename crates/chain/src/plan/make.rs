@@ -367,7 +367,14 @@ impl<'c> Request<'c> {
             }
             (_, Goal::Time(time)) => at(Some(time), Some(found.end), owner),
             (Some(Stop::Before(lsn)), _) => at(None, Some(lsn), owner),
-            (None, _) => at(found.time, Some(found.end), owner),
+            (None, _) => {
+                let last = found.last_slot().and_then(|slot| self.chain.at(slot));
+                at(
+                    last.map(|facts| facts.finished).or(found.time),
+                    Some(found.end),
+                    owner,
+                )
+            }
         }
     }
 

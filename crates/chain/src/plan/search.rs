@@ -426,7 +426,12 @@ impl<'c> Search<'c> {
                     break;
                 }
                 let in_time = match self.goal {
-                    Goal::Time(time) => track.end_at(data.end).is_some_and(|e| e.since <= time),
+                    // The end of a data backup must not be after a stop; without one it may be,
+                    // if nothing happened in between.
+                    Goal::Time(time) => {
+                        let came = track.end_at(data.end).is_some_and(|end| end.since <= time);
+                        data.finished <= time || came && track.rests_at(data.end, time)
+                    }
                     Goal::LastBefore(time) => data.finished <= time,
                     Goal::Furthest | Goal::Place { .. } => true,
                 };

@@ -3,34 +3,37 @@
 use std::fmt::{self, Write};
 
 use crate::chain::track::Slot;
-use crate::{BackupKind, Chain, Lsn, PointFacts};
+use crate::{BackupKind, Chain, Lsn, PointFacts, PointId};
 
 /// The chain as a tree of text: per recovery fork the fulls, under each its differentials and the
 /// logs that follow, each with its times, LSN range, and what is wrong with it, if anything.
 pub fn tree(chain: &Chain) -> String {
+    tree_with_files(chain, |_| None)
+}
+
+/// Like [`tree`], with the file of each point.
+pub fn tree_with_files(chain: &Chain, file: impl Fn(PointId) -> Option<String>) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_tree(chain, &mut text);
+    let _ = write_tree(chain, &file, &mut text);
     text
 }
+
+type Files<'f> = &'f dyn Fn(PointId) -> Option<String>;
 
 struct Node<'c> {
     facts: &'c PointFacts,
     children: Vec<Node<'c>>,
 }
 
-fn write_tree(chain: &Chain, out: &mut String) -> fmt::Result {
+fn write_tree(chain: &Chain, file: Files<'_>, out: &mut String) -> fmt::Result {
     let mut forks: Vec<_> = chain.forks_by_age().collect();
     forks.reverse();
     for fork in forks {
-        let name = chain
-            .tree()
-            .id(fork)
-            .map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let name = super::fork_name(chain, fork);
         write!(out, "recovery fork {name}")?;
         if let Some(branch) = chain.tree().branch_of(fork) {
-            let parent = chain.tree().id(branch.parent);
-            let parent = parent.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+            let parent = super::fork_name(chain, branch.parent);
             write!(out, ", from {parent} at LSN {}", branch.at)?;
         }
         writeln!(out)?;
@@ -39,7 +42,7 @@ fn write_tree(chain: &Chain, out: &mut String) -> fmt::Result {
             .filter(|(_, facts)| chain.fork_of(facts) == Some(fork))
             .collect();
         points.sort_by_key(|(_, facts)| (facts.last_lsn, facts.finished, facts.kind, facts.id));
-        write_nodes(chain, out, &nest(chain, &points), "")?;
+        write_nodes(chain, file, out, &nest(chain, &points), "")?;
     }
     Ok(())
 }
@@ -96,7 +99,13 @@ fn insert<'c>(
     (full, Some(full_node.children.len().saturating_sub(1)))
 }
 
-fn write_nodes(chain: &Chain, out: &mut String, nodes: &[Node<'_>], indent: &str) -> fmt::Result {
+fn write_nodes(
+    chain: &Chain,
+    file: Files<'_>,
+    out: &mut String,
+    nodes: &[Node<'_>],
+    indent: &str,
+) -> fmt::Result {
     for (index, node) in nodes.iter().enumerate() {
         let is_last = index + 1 == nodes.len();
         let (branch, deeper) = if is_last {
@@ -106,8 +115,17 @@ fn write_nodes(chain: &Chain, out: &mut String, nodes: &[Node<'_>], indent: &str
         };
         write!(out, "{indent}{branch}")?;
         write_point(chain, out, node.facts)?;
+        if let Some(file) = file(node.facts.id) {
+            write!(out, "  {file}")?;
+        }
         writeln!(out)?;
-        write_nodes(chain, out, &node.children, &format!("{indent}{deeper}"))?;
+        write_nodes(
+            chain,
+            file,
+            out,
+            &node.children,
+            &format!("{indent}{deeper}"),
+        )?;
     }
     Ok(())
 }

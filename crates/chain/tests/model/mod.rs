@@ -108,7 +108,7 @@ impl World {
     }
 
     /// Plays one operation.
-    fn play(&mut self, operation: u8, argument: u8) {
+    pub(crate) fn play(&mut self, operation: u8, argument: u8) {
         self.now += 1 + i64::from(argument % 3);
         match operation % 12 {
             0..=3 => self.work(argument % 4 + 1),

@@ -19,7 +19,7 @@ use crate::request::{BackupRequest, RecoverRequest, RestoreRequest, Restored};
 impl Engine for MediaSet {
     fn databases(&self) -> Result<Vec<DatabaseInfo>, EngineError> {
         let facts = self.facts().into_iter();
-        Ok(facts.map(info).collect())
+        Ok(facts.map(|facts| info(facts, self.model())).collect())
     }
 
     fn backup(
@@ -64,9 +64,19 @@ impl Engine for MediaSet {
     }
 }
 
-fn info(facts: &BackupSet) -> DatabaseInfo {
-    // A backup does not say which model its database has; a log backup is never of a simple one.
-    let model = RecoveryModel::Full;
+impl MediaSet {
+    /// The model that the database likely had: where there was no log chain, SIMPLE. The models
+    /// FULL and `BULK_LOGGED` cannot be told apart.
+    fn model(&self) -> RecoveryModel {
+        let native = self.stripes().first().and_then(|it| it.medium.native());
+        match native.and_then(|medium| medium.sets.first()) {
+            Some(set) if set.first.log_chain_began.is_none() => RecoveryModel::Simple,
+            _ => RecoveryModel::Full,
+        }
+    }
+}
+
+fn info(facts: &BackupSet, model: RecoveryModel) -> DatabaseInfo {
     let mut info = DatabaseInfo::new(facts.database.clone(), DatabaseState::Online, model);
     info.database_id = facts.database_id;
     info.family_id = facts.family_id;

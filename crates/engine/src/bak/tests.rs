@@ -14,6 +14,7 @@ use vab_vdi::memory::Hub;
 use vab_vdi::{SetConfig, Transport, Waited};
 
 use super::*;
+use crate::engine::{Engine, RecoveryModel};
 use crate::mtf::testing::{Set, Tape, pack};
 use crate::request::ProgressSink;
 
@@ -425,4 +426,18 @@ fn a_container_of_unknown_layout_is_played_without_facts() {
     let (played, saved) = save(&hub, "u", 1, || set.play(&request, &engine));
     assert_eq!(played.unwrap().facts, None);
     assert!(saved.unwrap()[0].bytes == bytes);
+}
+
+#[test]
+fn a_database_without_a_log_chain_is_a_simple_one() {
+    let folder = Folder::new();
+    for (name, chain, model) in [
+        ("full", (20, 1, 1), RecoveryModel::Full),
+        ("simple", (0, 0, 0), RecoveryModel::Simple),
+    ] {
+        let mut tape = Tape::default();
+        tape.sets[0].chain = chain;
+        let found = discover([folder.put(name, &tape.write())]);
+        assert_eq!(found.sets[0].databases().unwrap()[0].recovery_model, model);
+    }
 }

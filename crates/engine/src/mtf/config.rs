@@ -63,6 +63,9 @@ pub struct ConfigRecord {
     pub previous_fork: Option<(Uuid, Lsn)>,
     /// The full that differentials made at this time are a difference to.
     pub current_base: Option<Uuid>,
+    /// *Likely* where the log chain began; `None` if there is none, as under the SIMPLE recovery
+    /// model.
+    pub log_chain_began: Option<Lsn>,
     /// `DifferentialBaseGUID` and `DifferentialBaseLSN`; only of a differential.
     pub differential_base: Option<(Uuid, Lsn)>,
     /// Where the last log backup before this one ended; [`Lsn::ZERO`] if there was none.
@@ -123,6 +126,8 @@ impl ConfigRecord {
                 .map(|fork| Ok::<_, MtfError>((fork, fields.lsn("the fork point", 172)?)))
                 .transpose()?,
             current_base: fields.guid("the current differential base", 200)?,
+            log_chain_began: Some(fields.lsn("the beginning of the log chain", 248)?)
+                .filter(|lsn| !lsn.is_zero()),
             differential_base: fields
                 .guid("the differential base", 272)?
                 .map(|base| Ok::<_, MtfError>((base, fields.lsn("differential_base_lsn", 260)?)))

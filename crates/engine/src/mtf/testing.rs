@@ -30,6 +30,7 @@ pub(crate) struct Set {
     pub(crate) previous_fork: Option<(Parts, Uuid)>,
     pub(crate) base: Option<(Parts, Uuid)>,
     pub(crate) last_log: Parts,
+    pub(crate) chain: Parts,
     pub(crate) checksums: bool,
     pub(crate) data: usize,
     /// The whole database file name, as logical and physical name.
@@ -65,6 +66,7 @@ impl Default for Set {
             previous_fork: None,
             base: None,
             last_log: (0, 0, 0),
+            chain: (20, 74, 170),
             checksums: false,
             data: 8192,
             file: "data".to_owned(),
@@ -170,6 +172,7 @@ fn write_config(out: &mut Vec<u8>, tag: [u8; 4], set: &Set, last: bool) {
         put(260, &short(lsn));
         put(272, &base.to_bytes_le());
     }
+    put(248, &short(set.chain));
     put(332, &short(set.last_log));
     put_text(&mut record, 104, &set.database);
     put_text(&mut record, 108, r"HOST\INSTANCE");

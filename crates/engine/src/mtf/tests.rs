@@ -262,7 +262,7 @@ prop_compose! {
         id in 1_u128.., first in parts(), last in parts(), last_log in parts(),
         database in "[^\0]{0,128}", file in "[a-zA-Z0-9]{1,100}", flags in any::<u32>(),
         kind in prop::sample::select(b"DIL".to_vec()), checksums in any::<bool>(),
-        data in 0_usize..100_000, second in 0_u8..59, fork in 1_u128..,
+        data in 0_usize..40_000, second in 0_u8..59, fork in 1_u128..,
     ) -> Set {
         Set {
             id: Uuid::from_u128(id), first, last, last_log, database, file, flags, kind, checksums,
@@ -283,7 +283,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn what_was_written_is_read(tape in any_tape()) {

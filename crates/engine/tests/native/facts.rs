@@ -159,6 +159,17 @@ fn only_logs_after_no_other_log_begin_a_chain() {
 }
 
 #[test]
+fn only_databases_under_simple_have_no_log_chain() {
+    for entry in native_entries() {
+        let database = entry.column("database");
+        let simple = ["SimpleBackTest", "pubs", "testlastbackup"].contains(&database);
+        let medium = native(&entry);
+        let began = medium.sets[0].first.log_chain_began;
+        assert_eq!(began.is_none(), simple, "{}", entry.path.display());
+    }
+}
+
+#[test]
 fn the_files_of_the_database() {
     for entry in native_entries().filter(|entry| entry.path.ends_with("pubs.bak")) {
         let medium = native(&entry);

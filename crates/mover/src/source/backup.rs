@@ -2,26 +2,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, info_span};
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
 use vab_vdi::Device;
 
+use super::backup_driver::{self, Driver, Order};
 use super::board::Board;
-use super::dial::Dialer;
+use super::dial::{Dialer, Redial};
 use super::error::{BackupError, CommitError, StreamError};
 use super::options::Shares;
 use super::progress::Progress;
 use super::save::Saver;
 use super::threads::Threads;
 use crate::clock::Clock;
-use crate::net::{Halves, Incoming, Link, LinkEvent, Outgoing};
 use crate::pool::Pool;
-use crate::proto::backup::{Source as Core, SourceConfig, SourceEvent};
+use crate::proto::backup::{Source as Core, SourceConfig};
 use crate::proto::control::{MAX_OPAQUE, MAX_STREAMS};
-use crate::proto::frame::Limits;
-use crate::proto::{Agreement, Failure, Position};
-use crate::{Block, Refusal, RefusalKind};
+use crate::proto::{Failure, Position};
+use crate::{Refusal, RefusalKind};
 
 /// Orders of device threads that wait for the session.
 const ORDERS: usize = 64;
@@ -35,25 +34,6 @@ pub struct BackupSession {
     orders: mpsc::Sender<Order>,
     /// Held by every block size of memory of the streams; closed with the session.
     pools: Vec<Arc<Pool>>,
-}
-
-/// What a session is told.
-pub(super) enum Order {
-    Push(Block),
-    Finish {
-        stream: u16,
-    },
-    Flush {
-        stream: u16,
-    },
-    Commit {
-        facts: Vec<u8>,
-        receipt: oneshot::Sender<Result<Vec<u8>, Failure>>,
-    },
-    Abort {
-        reason: String,
-        done: oneshot::Sender<()>,
-    },
 }
 
 impl BackupSession {
@@ -97,7 +77,7 @@ impl BackupSession {
         let (begun, session) = oneshot::channel();
         let driver = Driver {
             core,
-            link: Some(start(halves, agreement, clock)),
+            link: Some(backup_driver::start(halves, clock)),
             dialer,
             board: Arc::clone(&board),
             pools: pools.clone(),
@@ -105,8 +85,9 @@ impl BackupSession {
             dropped: false,
             begun: Some(begun),
             receipt: None,
+            outcome: None,
             aborted: Vec::new(),
-            dialed: None,
+            redial: Redial::default(),
             clock,
         };
         tokio::spawn(driver.run().instrument(info_span!("backup", streams)));
@@ -343,185 +324,4 @@ fn failure(board: &Board) -> Failure {
     board.failure().unwrap_or_else(|| Failure::BySource {
         reason: "the session was dropped".into(),
     })
-}
-
-fn start(halves: Halves, agreement: Agreement, clock: Clock) -> Link {
-    // No block comes to the source of a backup.
-    let _ = agreement;
-    Link::start(halves, Limits::CONTROL, Pool::new(0), clock)
-}
-
-/// Drives the state machine of one session until it is over.
-struct Driver {
-    core: Core,
-    link: Option<Link>,
-    dialer: Arc<Dialer>,
-    board: Arc<Board>,
-    pools: Vec<Arc<Pool>>,
-    orders: mpsc::Receiver<Order>,
-    /// Nobody is left to give orders.
-    dropped: bool,
-    begun: Option<oneshot::Sender<Uuid>>,
-    receipt: Option<oneshot::Sender<Result<Vec<u8>, Failure>>>,
-    aborted: Vec<oneshot::Sender<()>>,
-    dialed: Option<oneshot::Receiver<Result<Link, String>>>,
-    clock: Clock,
-}
-
-enum Step {
-    Link(LinkEvent),
-    Order(Option<Order>),
-    Dialed(Result<Link, String>),
-    Sent,
-    Time,
-}
-
-impl Driver {
-    async fn run(mut self) {
-        loop {
-            self.events();
-            if self.core.is_over() {
-                break;
-            }
-            match self.step().await {
-                Step::Link(LinkEvent::Frame(frame)) => self.core.handle(self.clock.now(), frame),
-                Step::Link(LinkEvent::Broken(error)) => {
-                    self.link = None;
-                    self.core.disconnected(self.clock.now(), &error.to_string());
-                }
-                Step::Order(Some(order)) => self.order(order),
-                Step::Order(None) => {
-                    self.core.abort(self.clock.now(), "the backup was dropped");
-                    self.dropped = true;
-                }
-                Step::Dialed(Ok(link)) => {
-                    self.link = Some(link);
-                    self.core.connected(self.clock.now());
-                }
-                Step::Dialed(Err(cause)) => self.core.connect_failed(self.clock.now(), &cause),
-                Step::Sent => {}
-                Step::Time => {
-                    if let Some(link) = &self.link {
-                        self.core.heard(link.heard());
-                    }
-                    self.core.handle_timeout(self.clock.now());
-                }
-            }
-        }
-        self.board.close();
-        for pool in &self.pools {
-            pool.close();
-        }
-        let last: Vec<_> = std::iter::from_fn(|| self.core.poll_transmit()).collect();
-        let link = self.link.take();
-        drop(self);
-        if let Some(link) = link {
-            link.finish(last).await;
-        }
-    }
-
-    fn events(&mut self) {
-        while let Some(event) = self.core.poll_event() {
-            match event {
-                SourceEvent::Connect => self.dial(),
-                SourceEvent::Disconnect => self.link = None,
-                SourceEvent::Begun { session } => {
-                    info!(%session, "backup session begun");
-                    if let Some(begun) = self.begun.take() {
-                        let _ = begun.send(session);
-                    }
-                }
-                SourceEvent::Lost { cause } => warn!(cause, "lost the target; trying to come back"),
-                SourceEvent::Resumed { outage } => info!(?outage, "back at the target"),
-                SourceEvent::Durable {
-                    stream,
-                    blocks,
-                    ended,
-                } => {
-                    debug!(stream, blocks, ended, "durable");
-                    self.board.durable(stream, blocks, ended);
-                }
-                SourceEvent::Committed { receipt } => {
-                    info!("committed");
-                    if let Some(wait) = self.receipt.take() {
-                        let _ = wait.send(Ok(receipt));
-                    }
-                }
-                SourceEvent::Failed(failure) => {
-                    info!(%failure, "session failed");
-                    if let Some(wait) = self.receipt.take() {
-                        let _ = wait.send(Err(failure.clone()));
-                    }
-                    self.board.fail(failure);
-                }
-            }
-        }
-    }
-
-    fn order(&mut self, order: Order) {
-        let outcome = match order {
-            Order::Push(block) => self.core.push(block),
-            Order::Finish { stream } => self.core.finish_stream(stream).map(|_| ()),
-            Order::Flush { stream } => self.core.flush(stream),
-            Order::Commit { facts, receipt } => {
-                self.receipt = Some(receipt);
-                self.core.commit(facts);
-                Ok(())
-            }
-            Order::Abort { reason, done } => {
-                self.aborted.push(done);
-                self.core.abort(self.clock.now(), &reason);
-                Ok(())
-            }
-        };
-        if let Err(violation) = outcome {
-            self.core.abort(self.clock.now(), &violation.to_string());
-        }
-    }
-
-    fn dial(&mut self) {
-        let (done, answer) = oneshot::channel();
-        let (dialer, clock) = (Arc::clone(&self.dialer), self.clock);
-        tokio::spawn(async move {
-            let outcome = match dialer.dial().await {
-                Ok((halves, agreement)) => Ok(start(halves, agreement, clock)),
-                Err(error) => Err(error.to_string()),
-            };
-            let _ = done.send(outcome);
-        });
-        self.dialed = Some(answer);
-    }
-
-    async fn step(&mut self) -> Step {
-        let timeout = self.core.poll_timeout();
-        let wants = self.core.wants_transmit();
-        let dialing = self.dialed.is_some();
-        let (incoming, outgoing) = self.link.as_mut().map(Link::parts).unzip();
-        tokio::select! {
-            event = Incoming::next(incoming) => Step::Link(event),
-            permit = Outgoing::room(outgoing), if wants => {
-                if let Some(frame) = self.core.poll_transmit() {
-                    permit.send(frame);
-                }
-                Step::Sent
-            }
-            order = self.orders.recv(), if !self.dropped => Step::Order(order),
-            outcome = dialed(&mut self.dialed), if dialing => {
-                self.dialed = None;
-                Step::Dialed(outcome)
-            }
-            () = self.clock.until(timeout) => Step::Time,
-        }
-    }
-}
-
-async fn dialed(
-    dialed: &mut Option<oneshot::Receiver<Result<Link, String>>>,
-) -> Result<Link, String> {
-    match dialed {
-        Some(dialed) => dialed
-            .await
-            .unwrap_or_else(|_| Err("the try was dropped".to_owned())),
-        None => std::future::pending().await,
-    }
 }

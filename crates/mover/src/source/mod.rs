@@ -1,6 +1,7 @@
 //! The source mover: carries the streams of virtual devices to a target, and back.
 
 mod backup;
+mod backup_driver;
 mod board;
 mod dial;
 mod error;
@@ -9,6 +10,7 @@ mod options;
 mod progress;
 mod query;
 mod restore;
+mod restore_driver;
 mod save;
 mod threads;
 

@@ -3,25 +3,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, info_span};
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
 use vab_vdi::Device;
 
 use super::board::Board;
-use super::dial::Dialer;
+use super::dial::{Dialer, Redial};
 use super::error::{RestoreError, StreamError};
 use super::feed::{Arrival, Consumed, Feeder};
 use super::progress::Progress;
+use super::restore_driver::{self, Driver, Opened};
 use super::threads::Threads;
 use crate::clock::Clock;
-use crate::net::{Halves, Incoming, Link, LinkEvent, Outgoing};
 use crate::pool::Pool;
+use crate::proto::Failure;
 use crate::proto::backup::SourceConfig;
 use crate::proto::control::MAX_OPAQUE;
-use crate::proto::frame::{Limits, MAX_PAYLOAD};
-use crate::proto::restore::{Source as Core, SourceEvent};
-use crate::proto::{Failure, Position};
+use crate::proto::restore::Source as Core;
 use crate::{Refusal, RefusalKind};
 
 /// Buffers that are kept for the next blocks.
@@ -72,7 +71,7 @@ impl RestoreSession {
         let (alive, dropped) = oneshot::channel();
         let driver = Driver {
             core,
-            link: Some(start(halves, &pool, clock)),
+            link: Some(restore_driver::start(halves, &pool, clock)),
             dialer,
             pool,
             board: Arc::clone(&board),
@@ -80,7 +79,7 @@ impl RestoreSession {
             consumed: queue,
             opened: Some(opened),
             dropped,
-            dialed: None,
+            redial: Redial::default(),
             clock,
         };
         tokio::spawn(driver.run().instrument(info_span!("restore")));
@@ -212,176 +211,4 @@ fn failure(board: &Board) -> Failure {
     board.failure().unwrap_or_else(|| Failure::BySource {
         reason: "the session was dropped".into(),
     })
-}
-
-fn start(halves: Halves, pool: &Arc<Pool>, clock: Clock) -> Link {
-    Link::start(halves, Limits::blocks(MAX_PAYLOAD), Arc::clone(pool), clock)
-}
-
-struct Opened {
-    session: Uuid,
-    totals: Vec<Position>,
-    arrivals: Vec<mpsc::UnboundedReceiver<Arrival>>,
-}
-
-/// Drives the state machine of one restore until it is over.
-struct Driver {
-    core: Core,
-    link: Option<Link>,
-    dialer: Arc<Dialer>,
-    pool: Arc<Pool>,
-    board: Arc<Board>,
-    /// Bounded by the credits.
-    streams: Vec<mpsc::UnboundedSender<Arrival>>,
-    consumed: mpsc::UnboundedReceiver<Consumed>,
-    opened: Option<oneshot::Sender<Opened>>,
-    dropped: oneshot::Receiver<()>,
-    dialed: Option<oneshot::Receiver<Result<Link, String>>>,
-    clock: Clock,
-}
-
-enum Step {
-    Link(LinkEvent),
-    Consumed(Consumed),
-    Dialed(Result<Link, String>),
-    Sent,
-    Time,
-    Dropped,
-}
-
-impl Driver {
-    async fn run(mut self) {
-        loop {
-            self.events();
-            if self.core.is_over() {
-                break;
-            }
-            match self.step().await {
-                Step::Link(LinkEvent::Frame(frame)) => self.core.handle(self.clock.now(), frame),
-                Step::Link(LinkEvent::Broken(error)) => {
-                    self.link = None;
-                    self.core.disconnected(self.clock.now(), &error.to_string());
-                }
-                Step::Consumed(Consumed {
-                    stream,
-                    stored_length,
-                }) => {
-                    self.core.consumed(stream, stored_length);
-                }
-                Step::Dialed(Ok(link)) => {
-                    self.link = Some(link);
-                    self.core.connected(self.clock.now());
-                }
-                Step::Dialed(Err(cause)) => self.core.connect_failed(self.clock.now(), &cause),
-                Step::Sent => {}
-                Step::Time => {
-                    if let Some(link) = &self.link {
-                        self.core.heard(link.heard());
-                    }
-                    self.core.handle_timeout(self.clock.now());
-                }
-                Step::Dropped => self.core.close(),
-            }
-        }
-        self.board.close();
-        let last: Vec<_> = std::iter::from_fn(|| self.core.poll_transmit()).collect();
-        let link = self.link.take();
-        drop(self);
-        if let Some(link) = link {
-            link.finish(last).await;
-        }
-    }
-
-    fn events(&mut self) {
-        while let Some(event) = self.core.poll_event() {
-            match event {
-                SourceEvent::Connect => self.dial(),
-                SourceEvent::Disconnect => self.link = None,
-                SourceEvent::Opened { session, streams } => {
-                    info!(%session, streams = streams.len(), "restore begun");
-                    let (ways, arrivals) =
-                        streams.iter().map(|_| mpsc::unbounded_channel()).unzip();
-                    self.streams = ways;
-                    if let Some(opened) = self.opened.take() {
-                        let _ = opened.send(Opened {
-                            session,
-                            totals: streams,
-                            arrivals,
-                        });
-                    }
-                }
-                SourceEvent::Block(block) => {
-                    self.arrive(block.header.stream, Arrival::Block(block));
-                }
-                SourceEvent::StreamEnded { stream } => self.arrive(stream, Arrival::End),
-                SourceEvent::Lost { cause } => warn!(cause, "lost the target; trying to come back"),
-                SourceEvent::Resumed { outage } => info!(?outage, "back at the target"),
-                SourceEvent::Failed(failure) => {
-                    info!(%failure, "restore failed");
-                    self.board.fail(failure);
-                }
-            }
-        }
-    }
-
-    fn arrive(&mut self, stream: u16, arrival: Arrival) {
-        let length = match &arrival {
-            Arrival::Block(block) => Some(block.header.stored_length),
-            Arrival::End => None,
-        };
-        let way = self.streams.get(usize::from(stream));
-        let taken = way.is_some_and(|way| way.send(arrival).is_ok());
-        // A device that was closed early takes no more; its blocks are thrown away.
-        if let (false, Some(length)) = (taken, length) {
-            self.core.consumed(stream, length);
-        }
-    }
-
-    fn dial(&mut self) {
-        let (done, answer) = oneshot::channel();
-        let (dialer, pool, clock) = (Arc::clone(&self.dialer), Arc::clone(&self.pool), self.clock);
-        tokio::spawn(async move {
-            let outcome = match dialer.dial().await {
-                Ok((halves, _)) => Ok(start(halves, &pool, clock)),
-                Err(error) => Err(error.to_string()),
-            };
-            let _ = done.send(outcome);
-        });
-        self.dialed = Some(answer);
-    }
-
-    async fn step(&mut self) -> Step {
-        let timeout = self.core.poll_timeout();
-        let wants = self.core.wants_transmit();
-        let dialing = self.dialed.is_some();
-        let (incoming, outgoing) = self.link.as_mut().map(Link::parts).unzip();
-        tokio::select! {
-            event = Incoming::next(incoming) => Step::Link(event),
-            permit = Outgoing::room(outgoing), if wants => {
-                if let Some(frame) = self.core.poll_transmit() {
-                    permit.send(frame);
-                }
-                Step::Sent
-            }
-            Some(consumed) = self.consumed.recv() => Step::Consumed(consumed),
-            outcome = dialed(&mut self.dialed), if dialing => {
-                self.dialed = None;
-                Step::Dialed(outcome)
-            }
-            () = self.clock.until(timeout) => Step::Time,
-            _ = &mut self.dropped => Step::Dropped,
-            () = self.board.wait_closed() => Step::Dropped,
-        }
-    }
-}
-
-async fn dialed(
-    dialed: &mut Option<oneshot::Receiver<Result<Link, String>>>,
-) -> Result<Link, String> {
-    match dialed {
-        Some(dialed) => dialed
-            .await
-            .unwrap_or_else(|_| Err("the try was dropped".to_owned())),
-        None => std::future::pending().await,
-    }
 }

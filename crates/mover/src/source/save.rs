@@ -7,7 +7,7 @@ use uuid::Uuid;
 use vab_format::block::BlockHeader;
 use vab_vdi::{Command, CompletionCode, Device, DeviceError, Event};
 
-use super::backup::Order;
+use super::backup_driver::Order;
 use super::board::Board;
 use super::error::StreamError;
 use super::progress::Progress;

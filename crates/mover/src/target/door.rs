@@ -14,7 +14,7 @@ use super::writers::Writers;
 use crate::clock::Clock;
 use crate::net::{Halves, Link, LinkError, greet, read_frame, write_frame};
 use crate::pool::Pool;
-use crate::proto::backup::{Target, Terms};
+use crate::proto::backup::{Ending, Target, Terms};
 use crate::proto::control::{Control, MAX_ANSWER, MAX_OPAQUE, MAX_PART, MAX_STREAMS, text};
 use crate::proto::frame::{Frame, Limits};
 use crate::proto::{Agreement, Position};
@@ -206,7 +206,13 @@ impl Door {
             let _ = ask.send(Ask::Attach(link, terms)).await;
             return Ok(None);
         }
-        let resumption = self.call(move |store| store.resume(session, key)).await?;
+        let resumption = match self.sessions.ending(session, key) {
+            Some(Ending::Committed { receipt }) => Resumption::Committed { receipt },
+            Some(Ending::Aborted { reason }) => {
+                return Err(Refusal::new(RefusalKind::UnknownSession, reason));
+            }
+            None => self.call(move |store| store.resume(session, key)).await?,
+        };
         let now = self.clock.now();
         let config = self.options.session;
         let (core, intake, streams) = match resumption {
@@ -266,7 +272,7 @@ impl Door {
             done: results,
             place,
             stage: self.stage.clone(),
-            stopped: false,
+            stage_known: true,
             clock: self.clock,
         })
     }

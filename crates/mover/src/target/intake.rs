@@ -18,7 +18,7 @@ pub(super) struct IntakeSession {
     pub(super) done: mpsc::UnboundedReceiver<Done>,
     pub(super) place: Place,
     pub(super) stage: watch::Receiver<Stage>,
-    pub(super) stopped: bool,
+    pub(super) stage_known: bool,
     pub(super) clock: Clock,
 }
 
@@ -28,13 +28,15 @@ enum Step {
     Asked(Ask),
     Sent,
     Time,
-    Stop,
+    /// The target is on its way to the end; false if nobody will say more of that.
+    Stage(bool),
 }
 
 impl IntakeSession {
     pub(super) async fn run(mut self) {
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         loop {
+            self.heed_stage();
             if self.drive() {
                 break;
             }
@@ -68,15 +70,26 @@ impl IntakeSession {
                     }
                     self.core.handle_timeout(self.clock.now());
                 }
-                Step::Stop => self.core.fail("the target is shutting down".to_owned()),
+                Step::Stage(known) => self.stage_known = known,
             }
         }
         let last: Vec<_> = std::iter::from_fn(|| self.core.poll_transmit()).collect();
+        if let Some(ending) = self.core.ending() {
+            self.place.ended(ending.clone());
+        }
         let link = self.link.take();
         drop(self);
         drop(waiting);
         if let Some(link) = link {
             link.finish(last).await;
+        }
+    }
+
+    /// A target that stops ends what nobody is working on at once, and the rest when told.
+    fn heed_stage(&mut self) {
+        let stage = *self.stage.borrow_and_update();
+        if stage == Stage::Stop || (stage == Stage::Draining && self.core.is_parked()) {
+            self.core.fail("the target is shutting down".to_owned());
         }
     }
 
@@ -115,10 +128,7 @@ impl IntakeSession {
             Some(done) = self.done.recv() => Step::Done(done),
             Some(ask) = self.place.asked.recv() => Step::Asked(ask),
             () = self.clock.until(timeout) => Step::Time,
-            () = stop(&mut self.stage), if !self.stopped => {
-                self.stopped = true;
-                Step::Stop
-            }
+            changed = self.stage.changed(), if self.stage_known => Step::Stage(changed.is_ok()),
         }
     }
 

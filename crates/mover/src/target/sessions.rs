@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::net::Link;
-use crate::proto::backup::Terms;
+use crate::proto::backup::{Ending, Terms};
 
 /// What others may ask of a running backup session.
 pub(super) enum Ask {
@@ -23,9 +23,18 @@ struct Entry {
     ask: mpsc::Sender<Ask>,
 }
 
+/// Ended sessions whose end is remembered for a source that comes back late.
+const REMEMBERED: usize = 256;
+
+#[derive(Default)]
+struct Table {
+    running: HashMap<Uuid, Entry>,
+    ended: VecDeque<(Uuid, [u8; 16], Ending)>,
+}
+
 /// The backup sessions of this target.
 #[derive(Clone, Default)]
-pub(super) struct Sessions(Arc<Mutex<HashMap<Uuid, Entry>>>);
+pub(super) struct Sessions(Arc<Mutex<Table>>);
 
 /// A session's place in the table; it leaves when this is dropped.
 pub(super) struct Place {
@@ -46,10 +55,10 @@ impl Sessions {
         let (ask, asked) = mpsc::channel(4);
         let parked = Arc::new(AtomicBool::new(false));
         let mut table = self.lock();
-        if table.contains_key(&session) {
+        if table.running.contains_key(&session) {
             return None;
         }
-        table.insert(
+        table.running.insert(
             session,
             Entry {
                 key,
@@ -70,14 +79,24 @@ impl Sessions {
     /// A way to ask the session, for who knows its key.
     pub(super) fn find(&self, session: Uuid, key: [u8; 16]) -> Option<mpsc::Sender<Ask>> {
         self.lock()
+            .running
             .get(&session)
             .filter(|entry| entry.key == key)
             .map(|entry| entry.ask.clone())
     }
 
+    /// How a session of this process ended, for who knows its key.
+    pub(super) fn ending(&self, session: Uuid, key: [u8; 16]) -> Option<Ending> {
+        let table = self.lock();
+        let mut ended = table.ended.iter();
+        let found = ended.find(|(number, secret, _)| *number == session && *secret == key);
+        found.map(|(_, _, ending)| ending.clone())
+    }
+
     /// Sessions of this slot whose source has gone.
     pub(super) fn parked_in(&self, slot: &[u8]) -> Vec<mpsc::Sender<Ask>> {
         self.lock()
+            .running
             .values()
             .filter(|entry| entry.slot.as_deref() == Some(slot))
             .filter(|entry| entry.parked.load(Ordering::Acquire))
@@ -85,13 +104,27 @@ impl Sessions {
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Remembers how the session ended.
+    pub(super) fn ended(&self, ending: Ending) {
+        let mut table = self.sessions.lock();
+        let Some(key) = table.running.get(&self.session).map(|entry| entry.key) else {
+            return;
+        };
+        if table.ended.len() >= REMEMBERED {
+            table.ended.pop_front();
+        }
+        table.ended.push_back((self.session, key, ending));
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.sessions.lock().remove(&self.session);
+        self.sessions.lock().running.remove(&self.session);
     }
 }

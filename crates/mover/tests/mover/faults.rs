@@ -388,6 +388,26 @@ async fn a_target_that_stops_ends_what_runs_and_leaves_nothing() {
     assert!(error.contains("cannot be reached"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_stops_does_not_wait_for_a_source_that_is_gone() {
+    let store = MemoryStore::default();
+    let options = TargetOptions {
+        shutdown_limit: Duration::from_secs(3600),
+        ..TargetOptions::default()
+    };
+    let server = Server::start(&store, options).await;
+    let proxy = Proxy::to(server.address).await;
+    let source = Source::connect(proxy.address.to_string(), quick())
+        .await
+        .unwrap();
+    let session = source.begin_backup("job", 1).await.unwrap();
+    proxy.point_to("127.0.0.1:1".parse().unwrap());
+    proxy.cut();
+    server.stop().await;
+    nothing_left(&store);
+    drop(session);
+}
+
 #[tokio::test]
 async fn a_port_in_use_and_an_open_address_are_told_apart() {
     let first = target::bind("127.0.0.1:0", Exposure::Loopback)

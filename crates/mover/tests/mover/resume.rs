@@ -166,6 +166,40 @@ async fn when_the_limit_is_over_both_sides_give_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_comes_back_hears_why_the_session_ended() {
+    let store = MemoryStore::default();
+    let server = Server::start(&store, TargetOptions::default()).await;
+    let proxy = Proxy::to(server.address).await;
+    let source = Source::connect(proxy.address.to_string(), small_steps())
+        .await
+        .unwrap();
+    let here = Source::connect(server.name(), small_steps()).await.unwrap();
+    let session = source.begin_backup("slot", STREAMS).await.unwrap();
+    let hub = Hub::new();
+    let (_set, devices, engine) =
+        set_of(&hub, "set", STREAMS.into(), |engine| engine.back_up(LENGTH));
+    let running = tokio::spawn(session.run(devices, |_| ()));
+    eventually("bytes pass", || proxy.passed() > 3_000_000).await;
+    proxy.point_to("127.0.0.1:1".parse().unwrap());
+    proxy.cut();
+    // The target may not have heard of the cut yet.
+    let mut others = Vec::new();
+    while store.aborted().is_empty() {
+        others.push(here.begin_backup("slot", 1).await.unwrap());
+    }
+    proxy.point_to(server.address);
+    let error = running.await.unwrap().unwrap_err().to_string();
+    assert!(
+        error.contains("a new backup of the same database began"),
+        "{error}"
+    );
+    assert!(engine.join().unwrap().is_err());
+    drop(others);
+    eventually("nothing is left", || store.open() == 0).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_backup_of_the_same_slot_ends_the_one_whose_source_is_gone() {
     let store = MemoryStore::default();
     let server = Server::start(&store, TargetOptions::default()).await;

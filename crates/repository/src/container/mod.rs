@@ -6,4 +6,4 @@ mod vab;
 
 pub use error::ReadError;
 pub(crate) use tail::{Tail, find_tail, last_commit_at, undamaged};
-pub(crate) use vab::{FoundCommit, VabFile, decode_frame};
+pub(crate) use vab::{FoundCommit, VabFile, decode_frame, read_key_area};

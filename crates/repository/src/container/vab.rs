@@ -1,9 +1,10 @@
 //! A `.VAB` that is open for reading.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use vab_format::record::{FRAME_LENGTH, Frame, Position, RecordKind};
-use vab_format::vab::{Commit, VabHeader};
+use vab_format::vab::{Commit, KeyArea, VabHeader};
 use vab_format::{DecodeError, Part, limits};
 
 use super::ReadError;
@@ -92,6 +93,23 @@ impl VabFile {
     pub(crate) fn damaged(&self, offset: u64, source: DecodeError) -> ReadError {
         damaged(&*self.file, offset, source)
     }
+}
+
+/// The key slots of an encrypted file; `None` when it is not encrypted.
+pub(crate) fn read_key_area(
+    file: &dyn DataFile,
+    header: &VabHeader,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    if !header.features.is_encrypted() {
+        return Ok(None);
+    }
+    let Range { start, end } = KeyArea::RANGE;
+    let length = usize::try_from(end - start).unwrap_or_default();
+    let mut area = vec![0; length];
+    let found = file.read_at(&mut area, start)?;
+    area.truncate(found);
+    KeyArea::decode(&area).map_err(|source| damaged(file, start, source))?;
+    Ok(Some(area))
 }
 
 const PAGE: usize = 4096;

@@ -5,32 +5,38 @@ use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 use vab_chain::PointId;
-use vab_format::features::Features;
-use vab_format::vab::{End, VabHeader};
+use vab_format::vab::{End, KeyArea, VabHeader};
 
 use super::layout::{DATA, FileRole};
 use super::{Inner, is_missing};
 use crate::catalog::{Catalog, JobFolder, StoredFile, Trust};
+use crate::container::read_key_area;
 use crate::names::DiskName;
 use crate::session::{
     AppendSession, BeginError, NewFile, Place, Placement, SessionRequest, Target, place,
 };
 use crate::storage::{Access, Storage, StorageError, StoragePath};
 
-/// Records begin behind a header of this length.
-const DATA_START: u64 = 4096;
-
 pub(super) fn begin(
     inner: &Arc<Inner>,
     request: SessionRequest,
+    keys: Option<&[u8]>,
 ) -> Result<AppendSession, BeginError> {
     if inner.lock.is_none() {
         return Err(BeginError::ReadOnly);
     }
     request.check()?;
+    if request.encrypted != keys.is_some() {
+        return Err(BeginError::Keys {
+            encrypted: request.encrypted,
+        });
+    }
+    if let Some(keys) = keys {
+        KeyArea::check(keys)?;
+    }
     // Counted before the catalog is looked at, so that a rescan knows of it.
     inner.running.fetch_add(1, Ordering::SeqCst);
-    let target = choose(inner, &request).inspect_err(|_| {
+    let target = choose(inner, &request, keys).inspect_err(|_| {
         inner.running.fetch_sub(1, Ordering::SeqCst);
     })?;
     tracing::debug!("{}: {}", request.database, target.placement);
@@ -44,7 +50,11 @@ pub(super) fn begin(
 }
 
 /// Chooses the file. The catalog is held, so that two sessions cannot choose the same one.
-fn choose(inner: &Inner, request: &SessionRequest) -> Result<Target, BeginError> {
+fn choose(
+    inner: &Inner,
+    request: &SessionRequest,
+    keys: Option<&[u8]>,
+) -> Result<Target, BeginError> {
     let storage = &*inner.storage;
     let mut catalog = inner.catalog();
     let folder = match catalog.job(&request.job) {
@@ -66,7 +76,13 @@ fn choose(inner: &Inner, request: &SessionRequest) -> Result<Target, BeginError>
         Err(reason) => reason,
     };
     let job_id = catalog.folders.get(&folder).map(|folder| folder.job_id);
-    new_file(storage, folder, job_id.unwrap_or_default(), request, reason)
+    new_file(
+        storage,
+        folder,
+        job_id.unwrap_or_default(),
+        request,
+        (keys, reason),
+    )
 }
 
 /// Opens the current file behind its committed end; the inner error says why it cannot be used.
@@ -111,11 +127,16 @@ fn append(
     if length > end.committed_length {
         file.truncate(end.committed_length)?;
     }
+    let key_area = match read_key_area(&*file, &known.metadata.header) {
+        Ok(area) => area,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
     known.writing = true;
     let header = known.metadata.header.clone();
     Ok(Ok(Target {
         file,
         header,
+        key_area,
         placement: Placement::Append { file: path.clone() },
         end,
     }))
@@ -126,29 +147,19 @@ fn new_file(
     folder: DiskName,
     job_id: Uuid,
     request: &SessionRequest,
-    reason: NewFile,
+    (keys, reason): (Option<&[u8]>, NewFile),
 ) -> Result<Target, BeginError> {
-    let header = VabHeader {
-        file: Uuid::new_v4(),
-        job_id,
-        job: request.job.clone(),
-        database: request.database.clone(),
-        created: request.now.as_micros(),
-        data_start: DATA_START,
-        features: Features {
-            incompatible: if request.encrypted {
-                Features::ENCRYPTED
-            } else {
-                0
-            },
-            ..Features::NONE
-        },
-    };
+    let created = request.now.as_micros();
+    let id = Uuid::new_v4();
+    let mut header = VabHeader::new(id, job_id, &request.job, &request.database, created);
+    if request.encrypted {
+        header = header.encrypted();
+    }
     let bytes = header.encode()?;
     let base = DiskName::file_base(&request.database, request.now, header.file);
     let path = StoragePath::in_folder(folder, base.with_extension(DATA));
     let file = storage.create(&path)?;
-    if let Err(error) = file.write_at(&[&bytes], 0) {
+    if let Err(error) = file.write_at(&[&bytes, keys.unwrap_or_default()], 0) {
         // Garbage that the next start removes, if not even this is possible.
         let _ = storage.discard(&path);
         return Err(error.into());
@@ -157,6 +168,7 @@ fn new_file(
     Ok(Target {
         file,
         header,
+        key_area: keys.map(<[u8]>::to_vec),
         placement: Placement::New { file: path, reason },
         end,
     })

@@ -8,6 +8,7 @@ mod open;
 mod owner;
 mod place;
 mod rescan;
+mod retention;
 mod survey;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ use crate::storage::{Access, LocalDirectory, Lock, Storage, StorageError, Storag
 pub use error::OpenError;
 pub use owner::Owner;
 pub use rescan::{RescanError, RescanOptions, RescanReport};
+pub use retention::{RemoveError, Removed, RetentionPlan};
 pub(crate) use survey::KnownFile;
 
 /// How a repository is opened for writing.
@@ -187,7 +189,24 @@ impl Repository {
     /// When the repository is read-only, the request has a name or number that cannot be, or the
     /// disk fails.
     pub fn begin(&self, request: SessionRequest) -> Result<AppendSession, BeginError> {
-        begin::begin(&self.inner, request)
+        begin::begin(&self.inner, request, None)
+    }
+
+    /// Begins a session of encrypted blocks.
+    ///
+    /// `keys` are the bytes of the key slots (`KeyArea` of the format, 64 KiB) for the case that
+    /// a new file is begun. When the session is appended to a file, that file's own slots count:
+    /// ask [`AppendSession::key_area`] which they are before the first block is sealed. The
+    /// repository never sees a key.
+    ///
+    /// # Errors
+    /// As [`Repository::begin`], and when the slots are not well formed.
+    pub fn begin_encrypted(
+        &self,
+        request: SessionRequest,
+        keys: &[u8],
+    ) -> Result<AppendSession, BeginError> {
+        begin::begin(&self.inner, request, Some(keys))
     }
 
     /// The jobs, by folder.

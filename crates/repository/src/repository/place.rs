@@ -72,9 +72,15 @@ impl Place for Inner {
                         .truncate(length)
                         .map_err(|error| error.to_string())
                 };
-                if let (Err(cause), Some(file)) = (cut, self.catalog().file_mut(path)) {
-                    file.trust = Trust::ReadOnly(cause);
-                    file.failed = true;
+                if let Err(reason) = cut {
+                    if let Some(file) = self.catalog().file_mut(path) {
+                        file.trust = Trust::ReadOnly(reason.clone());
+                        file.failed = true;
+                    }
+                    self.notice(Notice::Damaged {
+                        file: path.clone(),
+                        reason,
+                    });
                 }
                 self.release(path);
             }

@@ -35,6 +35,8 @@ pub(crate) trait Place: Send + Sync + std::fmt::Debug {
 pub(crate) struct Target {
     pub(crate) file: Arc<dyn DataFile>,
     pub(crate) header: VabHeader,
+    /// The key slots of an encrypted file.
+    pub(crate) key_area: Option<Vec<u8>>,
     pub(crate) placement: Placement,
     /// The end of what was committed before.
     pub(crate) end: End,
@@ -86,6 +88,12 @@ impl AppendSession {
     /// Which file it goes to, and why.
     pub fn placement(&self) -> &Placement {
         &self.target.placement
+    }
+
+    /// The key slots of the file it goes to, when it is encrypted: blocks have to be sealed with
+    /// the key that they wrap.
+    pub fn key_area(&self) -> Option<&[u8]> {
+        self.target.key_area.as_deref()
     }
 
     /// How many streams it has.

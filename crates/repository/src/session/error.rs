@@ -32,6 +32,22 @@ pub enum BeginError {
         /// The longest there can be.
         limit: usize,
     },
+    /// Encrypted blocks need key slots in the file, and others must not have them.
+    #[error(
+        "{}",
+        if *.encrypted {
+            "an encrypted session needs the key slots of its file: begin it with them"
+        } else {
+            "key slots were given for a session that is not encrypted"
+        }
+    )]
+    Keys {
+        /// Whether the session is encrypted.
+        encrypted: bool,
+    },
+    /// The key slots that were given are not well formed.
+    #[error("the key slots cannot be used: {0}")]
+    KeyArea(#[from] DecodeError),
     /// A name does not fit into the header of a file.
     #[error("no file can be begun: {0}")]
     Header(#[from] EncodeError),

@@ -9,7 +9,7 @@ use vab_format::record::{FRAME_LENGTH, Head, Position};
 use vab_format::stream::StreamEnd;
 use vab_format::vab::{Commit, Found, IndexEntry, IndexSegment, SegmentRef};
 
-use crate::container::{FoundCommit, ReadError, VabFile, decode_frame};
+use crate::container::{FoundCommit, ReadError, VabFile, decode_frame, read_key_area};
 use crate::point::StoredPoint;
 
 /// Reads any block of a restore point, in any order, from any number of threads.
@@ -48,6 +48,14 @@ impl SessionReader {
     /// The restore point.
     pub fn point(&self) -> &StoredPoint {
         &self.point
+    }
+
+    /// The key slots of its file, to unlock its blocks with; `None` when it is not encrypted.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn key_area(&self) -> Result<Option<Vec<u8>>, ReadError> {
+        read_key_area(&*self.vab.file, &self.vab.header)
     }
 
     /// The totals of its streams, in the order of their numbers.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use vab_format::vab::KeyArea;
 use vab_format::vacm::Vacm;
 use vab_format::vasm::Vasm;
 
 use super::{FileFinding, FileReport};
 use crate::catalog::METADATA_LIMIT;
-use crate::container::VabFile;
+use crate::container::{VabFile, read_key_area};
 use crate::repository::layout::FILE_METADATA;
 use crate::repository::{KnownFile, Repository};
 use crate::storage::{Access, Storage, StorageError, StorageErrorKind, StoragePath};
@@ -76,6 +77,19 @@ fn check_data(storage: &dyn Storage, path: &StoragePath, metadata: &Vasm, findin
         }),
         Ok(_) => {}
         Err(error) => add(FileFinding::Unreadable {
+            reason: error.to_string(),
+        }),
+    }
+    match read_key_area(&*file, &metadata.header) {
+        Ok(None) => {}
+        Ok(Some(area)) => {
+            if let Err(error) = KeyArea::check(&area) {
+                add(FileFinding::Keys {
+                    reason: error.to_string(),
+                });
+            }
+        }
+        Err(error) => add(FileFinding::Keys {
             reason: error.to_string(),
         }),
     }

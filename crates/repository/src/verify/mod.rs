@@ -4,6 +4,7 @@
 //! its records cover its part of the file without a gap, and that its streams add up to what the
 //! source counted. For each file: header, `.VASM` and `.VACM` against each other.
 
+mod chains;
 mod file;
 mod report;
 mod session;
@@ -53,7 +54,7 @@ pub enum VerifyEvent<'a> {
     },
     /// A restore point is done.
     Done {
-        /// What was found.
+        /// What was found in its bytes; its state in the chain is known at the end only.
         report: &'a PointReport,
     },
 }
@@ -100,6 +101,7 @@ impl Repository {
             events(VerifyEvent::Done { report: &report });
             reports.push(report);
         }
+        chains::judge(self, &mut reports);
         Ok(VerifyReport {
             points: reports,
             files,

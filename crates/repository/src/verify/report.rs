@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use vab_chain::PointState;
+
 use crate::point::StoredPoint;
 use crate::storage::StoragePath;
 
@@ -54,6 +56,9 @@ pub struct PointReport {
     pub point: StoredPoint,
     /// What is wrong with it; empty when it is whole.
     pub findings: Vec<Finding>,
+    /// Whether the chain leads to it, with every restore point that was found damaged taken as
+    /// unusable; `None` when its facts are not known.
+    pub state: Option<PointState>,
     /// How many further findings were left out.
     pub more: u64,
     /// Bytes of its part of the file that were read.
@@ -73,6 +78,11 @@ impl PointReport {
         } else {
             Severity::Damaged
         }
+    }
+
+    /// Whether its database can be restored to it; `false` when its facts are not known.
+    pub fn is_restorable(&self) -> bool {
+        self.state.as_ref().is_some_and(PointState::is_restorable)
     }
 }
 
@@ -193,6 +203,11 @@ pub enum FileFinding {
         /// Why.
         reason: String,
     },
+    /// The key slots of an encrypted file are not whole.
+    Keys {
+        /// Why.
+        reason: String,
+    },
     /// A file is not there.
     Missing {
         /// How many restore points were in it, as far as known; 0 for metadata.
@@ -239,6 +254,7 @@ impl FileFinding {
             Self::Tail { .. } => Severity::Note,
             Self::Missing { points: 0 }
             | Self::Header { .. }
+            | Self::Keys { .. }
             | Self::Metadata { .. }
             | Self::Disagrees { .. }
             | Self::End { .. } => Severity::Degraded,
@@ -253,6 +269,7 @@ impl fmt::Display for FileFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header { reason } => write!(f, "header: {reason}"),
+            Self::Keys { reason } => write!(f, "key slots: {reason}"),
             Self::Missing { points: 0 } => f.write_str("not there; rescan makes it anew"),
             Self::Missing { points } => write!(f, "not there, and {points} restore points in it"),
             Self::Metadata { reason } => write!(f, "{reason}; rescan makes it anew"),

@@ -21,6 +21,7 @@ pub(super) fn check(
     let mut report = PointReport {
         point,
         findings: Vec::new(),
+        state: None,
         more: 0,
         bytes: 0,
     };

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use vab_chain::BackupKind::{self, Differential, Full, Log};
-use vab_chain::PointId;
+use vab_chain::{PointId, RetentionPolicy};
 use vab_repository::storage::{LocalDirectory, Storage};
-use vab_repository::{AppendSession, Repository, RepositoryOptions, SessionRequest};
+use vab_repository::{
+    AppendSession, RemoveError, Removed, Repository, RepositoryOptions, SessionRequest,
+};
 
 use super::crash::Dice;
 use super::{Image, MemoryDisk};
-use crate::common::{Backup, at, read_stream, request};
+use crate::common::{Backup, JOB, at, read_stream, request};
 
 /// One thing that a server is asked to do.
 #[derive(Clone, Debug)]
@@ -38,6 +40,11 @@ pub enum Step {
     Abort {
         slot: usize,
     },
+    /// Removes what a policy of so many days lets go.
+    Expire {
+        days: u32,
+        hours: i64,
+    },
 }
 
 /// A commit that was asked for.
@@ -48,6 +55,12 @@ pub struct Committed {
     pub asked: usize,
     /// From here on it must; `None` when the commit failed.
     pub confirmed: Option<usize>,
+    /// From here on in the log it may be gone, because it was removed.
+    pub leaving: Option<usize>,
+    /// From here on it must be gone.
+    pub gone: Option<usize>,
+    /// The server that was asked, by its number.
+    pub server: usize,
 }
 
 /// What a workload did, and to which disk.
@@ -60,6 +73,10 @@ pub struct Recording {
     pub errors: Vec<String>,
     /// The server as the workload left it.
     pub repository: Option<Repository>,
+    /// Notices of servers that were stopped.
+    pub noticed: usize,
+    /// How many servers were started.
+    pub servers: usize,
 }
 
 impl Recording {
@@ -71,6 +88,8 @@ impl Recording {
             committed,
             errors: Vec::new(),
             repository: None,
+            servers: 0,
+            noticed: 0,
         }
     }
 
@@ -82,6 +101,13 @@ impl Recording {
         recording
     }
 
+    fn stop(&mut self) {
+        self.noticed += self
+            .repository
+            .take()
+            .map_or(0, |server| server.notices().len());
+    }
+
     /// Does every step; what depends on one that failed is left out.
     pub fn run(&mut self, steps: &[Step]) {
         let mut sessions: BTreeMap<usize, (AppendSession, Backup, SessionRequest)> =
@@ -89,8 +115,9 @@ impl Recording {
         for step in steps {
             match step {
                 Step::Open => {
+                    self.servers += 1;
                     sessions.clear();
-                    self.repository = None;
+                    self.stop();
                     self.repository = open(&self.disk)
                         .map_err(|error| self.errors.push(error))
                         .ok();
@@ -103,7 +130,7 @@ impl Recording {
                 }
                 Step::Close => {
                     sessions.clear();
-                    self.repository = None;
+                    self.stop();
                 }
                 Step::Begin {
                     slot,
@@ -145,6 +172,33 @@ impl Recording {
                 Step::Abort { slot } => {
                     sessions.remove(slot);
                 }
+                Step::Expire { days, hours } => {
+                    let Some(repository) = &self.repository else {
+                        continue;
+                    };
+                    let (policy, now) = (RetentionPolicy::days(*days), at(*hours));
+                    let plan = repository.retention(JOB, &policy, now, |_| false);
+                    let before = self.disk.position();
+                    for point in repository.points(None, None) {
+                        if plan.remove.contains(&point.file) {
+                            self.committed.get_mut(&point.id).unwrap().leaving = Some(before);
+                        }
+                    }
+                    let removed = match repository.expire(JOB, &policy, now, |_| false) {
+                        Ok(removed) => removed,
+                        Err(RemoveError::Storage { removed, source }) => {
+                            self.errors.push(source.to_string());
+                            removed
+                        }
+                        Err(error) => {
+                            self.errors.push(error.to_string());
+                            Removed::default()
+                        }
+                    };
+                    for id in removed.points {
+                        self.committed.get_mut(&id).unwrap().gone = Some(self.disk.position());
+                    }
+                }
                 Step::Commit { slot } => {
                     let Some((session, backup, request)) = sessions.remove(slot) else {
                         continue;
@@ -162,6 +216,9 @@ impl Recording {
                             backup,
                             asked,
                             confirmed,
+                            server: self.servers,
+                            leaving: None,
+                            gone: None,
                         },
                     );
                 }
@@ -185,9 +242,10 @@ pub fn holds(
     committed: &BTreeMap<PointId, Committed>,
     position: usize,
 ) -> Result<(), String> {
+    let reached = |at: Option<usize>| at.is_some_and(|at| at <= position);
     let due = committed
         .iter()
-        .filter(|(_, point)| point.confirmed.is_some_and(|at| at <= position));
+        .filter(|(_, point)| reached(point.confirmed) && !reached(point.leaving));
     let mut missing: HashSet<_> = due.map(|(id, _)| *id).collect();
     for point in repository.points(None, None) {
         let Some(known) = committed
@@ -200,6 +258,9 @@ pub fn holds(
             ));
         };
         let number = known.backup.number;
+        if reached(known.gone) {
+            return Err(format!("backup {number} was removed and is there"));
+        }
         for stream in 0..known.backup.streams.len() as u16 {
             let bytes = read_stream(repository, &point, stream)
                 .map_err(|error| format!("backup {number} cannot be read: {error}"))?;
@@ -254,6 +315,7 @@ pub fn fixed() -> Vec<(String, Vec<Step>)> {
         ("appends", appends()),
         ("side_by_side", side_by_side()),
         ("given_up", given_up()),
+        ("retention", retention()),
     ];
     named
         .into_iter()
@@ -355,6 +417,33 @@ fn given_up() -> Vec<Step> {
             3,
         ));
     }
+    steps
+}
+
+/// Chains that go when they are outdated, while a session runs; then again after a restart.
+fn retention() -> Vec<Step> {
+    let mut steps = vec![Step::Open];
+    steps.extend(backup(Backup::new(1, &[&[500]]), "Sales", Full, 0));
+    steps.extend(backup(Backup::new(2, &[&[600]]), "Sales", Log, 1));
+    steps.extend(backup(Backup::new(3, &[&[300]]), "Sales", Log, 26));
+    steps.extend(backup(Backup::new(4, &[&[400], &[1]]), "Sales", Full, 48));
+    let running = Backup::new(5, &[&[700]]);
+    let request = request("Sales", Log, 1, 49);
+    steps.push(Step::Begin {
+        slot: 0,
+        backup: running.clone(),
+        request,
+    });
+    steps.push(Step::Expire { days: 1, hours: 60 });
+    steps.extend(writes(0, &running));
+    steps.push(Step::Commit { slot: 0 });
+    steps.extend(backup(Backup::new(6, &[&[100]]), "Sales", Full, 100));
+    steps.push(Step::Open);
+    steps.push(Step::Expire {
+        days: 2,
+        hours: 200,
+    });
+    steps.extend(backup(Backup::new(7, &[&[200]]), "Sales", Log, 101));
     steps
 }
 

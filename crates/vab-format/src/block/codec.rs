@@ -4,6 +4,8 @@ use std::fmt;
 
 /// How a block's payload is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Codec {
@@ -45,6 +47,7 @@ impl fmt::Display for Codec {
 
 /// Marks on a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BlockFlags(u16);
 
 impl BlockFlags {

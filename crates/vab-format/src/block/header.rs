@@ -13,6 +13,7 @@ use crate::{checksum, wire};
 ///
 /// The encoded header and the payload travel unchanged from the source into the file and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BlockHeader {
     /// The session that the block belongs to.
     pub session: Uuid,
@@ -139,7 +140,11 @@ impl BlockHeader {
         })
     }
 
-    fn check(&self) -> Result<(), DecodeError> {
+    /// Checks that every field is in its range, as [`BlockHeader::decode`] does.
+    ///
+    /// # Errors
+    /// The first field that is not.
+    pub fn check(&self) -> Result<(), DecodeError> {
         let stored_limit = if self.is_encrypted() {
             MAX_STORED_LENGTH
         } else {

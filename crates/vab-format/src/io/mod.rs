@@ -4,6 +4,7 @@
 //! disk or of `.VASM`; a repository does that on top of [`crate::vab`].
 
 mod reader;
+mod salvage;
 mod source;
 mod stream;
 mod verify;

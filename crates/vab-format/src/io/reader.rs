@@ -40,7 +40,7 @@ pub struct Session {
 }
 
 impl<R: Read + Seek> VabReader<R> {
-    /// Opens a file. One that ends with a commit is opened with three reads; one with a torn
+    /// Opens a file. One that ends with a commit is opened with four reads; one with a torn
     /// session at its end is walked through from its start.
     ///
     /// # Errors
@@ -273,7 +273,7 @@ impl<R: Read + Seek> VabReader<R> {
         }
     }
 
-    fn commit(&mut self, position: Position) -> Result<Session, ReadError> {
+    pub(super) fn commit(&mut self, position: Position) -> Result<Session, ReadError> {
         let offset = position.offset;
         let mut record = self.source.read(offset, ALIGNMENT)?;
         let frame = at(offset, first_frame(&record, &position))?;

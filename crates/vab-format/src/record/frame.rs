@@ -23,6 +23,7 @@ pub const fn length(payload: u32) -> u64 {
 
 /// The place that a record is due at: the file, where in it, and the number of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Position {
     /// The identity of the file.
     pub file: Uuid,
@@ -34,6 +35,7 @@ pub struct Position {
 
 /// The frame of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Frame {
     /// What the record is.
     pub head: Head,
@@ -138,7 +140,10 @@ impl Frame {
     /// When the body has another length, the payload another checksum, the padding a byte that is
     /// not zero, or the trailer is not that of this record.
     pub fn payload<'a>(&self, body: &'a [u8]) -> Result<&'a [u8], DecodeError> {
-        let due = self.placement.length - wire::size(FRAME_LENGTH);
+        let due = self
+            .placement
+            .length
+            .saturating_sub(wire::size(FRAME_LENGTH));
         let payload_length = self.head.payload_length();
         if wire::size(body.len()) != due {
             return Err(DecodeError::Truncated {

@@ -11,6 +11,7 @@ use crate::{checksum, wire};
 
 /// The first 64 bytes of a record: what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Head {
     /// A block, as its source made it.
@@ -21,6 +22,7 @@ pub enum Head {
 
 /// The header of a record that the target makes: an index segment or a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RecordHeader {
     /// What the record is; never [`RecordKind::Block`].
     pub kind: RecordKind,

@@ -10,6 +10,7 @@ use crate::{checksum, wire};
 /// Where the target put a record. A write that was lost, went to another place, or is left over
 /// from an earlier session shows by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Placement {
     /// The file that the record was made for.
     pub file: Uuid,

@@ -11,6 +11,7 @@ const PART: Part = Part::Trailer;
 
 /// The last 64 bytes of a commit record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Trailer {
     /// The identity of the file.
     pub file: Uuid,

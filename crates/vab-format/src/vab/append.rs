@@ -13,6 +13,7 @@ use crate::wire;
 
 /// Where the committed part of a file ends: all that a writer has to know to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct End {
     /// The identity of the file.
     pub file: Uuid,
@@ -116,6 +117,7 @@ impl Append {
     /// When it is not the block that is due in its stream, or the file would become too long.
     /// Nothing is changed then.
     pub fn block(&mut self, header: &BlockHeader) -> Result<PlacedBlock, DecodeError> {
+        self.index.check(header)?;
         let frame = Frame::of_block(*header, &self.next);
         if frame.placement.end() > MAX_FILE_LENGTH {
             return Err(DecodeError::OverLimit {
@@ -202,5 +204,96 @@ impl Append {
         let offset = self.next.offset;
         self.next.offset = offset.saturating_add(wire::size(bytes.len()));
         Some(PlacedRecord { offset, bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::MAX_BLOCK_LENGTH;
+    use crate::testing::header;
+
+    const SESSION: Uuid = Uuid::from_u128(1);
+
+    /// A block of which only the header is there.
+    fn block(sequence: u64, length: u32) -> BlockHeader {
+        BlockHeader {
+            raw_length: length,
+            stored_length: length,
+            ..BlockHeader::for_raw(SESSION, 0, sequence, sequence * u64::from(length), b"x")
+        }
+    }
+
+    fn append() -> Append {
+        Append::begin(End::of_new(&header()), SESSION, 1)
+    }
+
+    fn record(append: &Append) -> SessionRecord {
+        SessionRecord::opaque(SESSION, "job", "database", append.ends())
+    }
+
+    #[test]
+    fn two_gibibytes_in_blocks_of_one_cost_less_than_half_a_percent() {
+        let mut append = append();
+        for sequence in 0..2048 {
+            append.block(&block(sequence, 1 << 20)).unwrap();
+            assert_eq!(append.segment(), None);
+        }
+        let record = record(&append);
+        let length = append.commit(record).unwrap().end.committed_length;
+        let overhead = length - (2 << 30);
+        assert!(overhead * 200 < 2 << 30, "{overhead} bytes");
+    }
+
+    #[test]
+    fn the_index_of_a_long_session_does_not_stay_in_memory() {
+        let mut append = append();
+        let mut segments = 0;
+        for sequence in 0..10_000 {
+            append.block(&block(sequence, MAX_BLOCK_LENGTH)).unwrap();
+            if let Some(segment) = append.segment() {
+                assert_eq!(segment.offset + segment.bytes.len() as u64, append.length());
+                segments += 1;
+            }
+        }
+        assert_eq!(segments, 2);
+        let record = record(&append);
+        let closing = append.commit(record).unwrap();
+        assert_eq!(closing.segments.len(), 1);
+        assert!(closing.commit.bytes.len() <= 4096);
+    }
+
+    #[test]
+    fn a_refused_block_changes_nothing() {
+        let mut append = append();
+        append.block(&block(0, 100)).unwrap();
+        let length = append.length();
+        for refused in [block(0, 100), block(2, 100), block(1, MAX_BLOCK_LENGTH + 1)] {
+            assert!(append.block(&refused).is_err());
+        }
+        assert_eq!(append.length(), length);
+        append.block(&block(1, 100)).unwrap();
+    }
+
+    #[test]
+    fn a_claim_that_is_not_what_came_is_not_committed() {
+        let mut append = append();
+        append.block(&block(0, 100)).unwrap();
+        let claims: [fn(&mut SessionRecord); 6] = [
+            |record| record.id = Uuid::from_u128(2),
+            |record| record.streams[0].crc ^= 1,
+            |record| record.streams[0].bytes += 1,
+            |record| record.streams[0].stored_bytes += 1,
+            |record| record.streams.clear(),
+            |record| record.encrypted = true,
+        ];
+        for claim in claims {
+            let mut record = record(&append);
+            claim(&mut record);
+            let result = append.clone().commit(record);
+            assert!(matches!(result, Err(AppendError::Claim(_))));
+        }
+        let record = record(&append);
+        assert!(append.commit(record).is_ok());
     }
 }

@@ -12,6 +12,7 @@ const PART: Part = Part::Commit;
 
 /// The end of a committed session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Commit {
     /// Where the session's first record begins: the committed length before it.
     pub start: u64,
@@ -122,7 +123,9 @@ impl Commit {
         }
         let mut streams = Vec::with_capacity(count);
         for end in &session.streams {
-            streams.push(StreamIndex::decode(&mut fields, end)?);
+            let stream = StreamIndex::decode(&mut fields, end)?;
+            stream.check_within(start, position.offset)?;
+            streams.push(stream);
         }
         fields.finish()?;
         Ok(Self {
@@ -146,5 +149,99 @@ fn wrong_kind(frame: &Frame) -> DecodeError {
     DecodeError::WrongKind {
         expected: RecordKind::Commit,
         found: frame.head.kind(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::block::BlockHeader;
+    use crate::vab::{IndexEntry, SegmentRef};
+
+    const POSITION: Position = Position {
+        file: Uuid::from_u128(1),
+        offset: 40_960,
+        ordinal: 2,
+    };
+
+    fn commit() -> Commit {
+        let id = Uuid::from_u128(5);
+        let blocks = [(0, 12_288), (1, 16_384)];
+        let entry = |(sequence, position): (u64, u64)| {
+            let header = BlockHeader::for_raw(id, 0, sequence, sequence * 4, b"rows");
+            IndexEntry::of(&header, position)
+        };
+        let stream = StreamIndex {
+            segments: Vec::new(),
+            tail: blocks.map(entry).to_vec(),
+        };
+        let end = crate::stream::StreamEnd {
+            stream: 0,
+            blocks: 2,
+            bytes: 8,
+            stored_bytes: 8,
+            crc: checksum::crc32c(b"rowsrows"),
+        };
+        Commit {
+            start: 12_288,
+            links: Links::none().following(1, 8192),
+            session: SessionRecord::opaque(id, "job", "database", vec![end]),
+            streams: vec![stream],
+        }
+    }
+
+    #[test]
+    fn goes_both_ways() {
+        let record = commit().encode(&POSITION).unwrap();
+        assert_eq!(record.len(), 4096);
+        assert_eq!(Commit::decode(&record, &POSITION), Ok(commit()));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mut record = commit().encode(&POSITION).unwrap();
+        for bit in 0..record.len() * 8 {
+            record[bit / 8] ^= 1 << (bit % 8);
+            assert!(Commit::decode(&record, &POSITION).is_err(), "bit {bit}");
+            record[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_noticed() {
+        let record = commit().encode(&POSITION).unwrap();
+        for length in 0..record.len() {
+            assert!(Commit::decode(&record[..length], &POSITION).is_err());
+        }
+    }
+
+    #[test]
+    fn an_index_that_leaves_its_session_or_its_stream_is_refused() {
+        let changes: [fn(&mut Commit); 8] = [
+            |commit| commit.start = 40_961,
+            |commit| commit.start = 16_384,
+            |commit| commit.streams[0].tail[1].position = 40_960,
+            |commit| commit.streams[0].tail[1].position = 12_288,
+            |commit| commit.streams[0].tail[1].start = 5,
+            |commit| commit.streams[0].tail[1].raw_length = 5,
+            |commit| commit.streams[0].tail.truncate(1),
+            |commit| {
+                commit.streams[0].segments.push(SegmentRef {
+                    sequence: 0,
+                    start: 0,
+                    position: 12_288,
+                    count: 0,
+                    crc: 0,
+                });
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut commit = commit();
+            change(&mut commit);
+            let record = commit.encode(&POSITION).unwrap();
+            assert!(Commit::decode(&record, &POSITION).is_err(), "{number}");
+        }
     }
 }

@@ -12,6 +12,7 @@ const PART: Part = Part::VabHeader;
 
 /// The header of a `.VAB`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct VabHeader {
     /// The identity of the file; every record in it repeats it.
     pub file: Uuid,

@@ -11,6 +11,7 @@ use crate::wire::{self, Fields};
 /// commit of a file can go on. From a commit to any earlier one it is at most two hops per binary
 /// digit of their distance.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Links {
     offsets: Vec<u64>,
 }

@@ -1,5 +1,6 @@
 //! One device of an engine.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -93,6 +94,24 @@ impl EngineDevice {
         length: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<(), EngineError> {
+        let written = self.write_some(|room| {
+            let length = length.min(room.len());
+            room.get_mut(..length).map(fill);
+            Ok::<_, Infallible>(length)
+        });
+        written.map(|_| ())
+    }
+
+    /// Writes one command with what `fill` puts into the command's own buffer, from its beginning
+    /// on; gives the number of bytes that it filled. If there are none, there is no command.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write). An error of `fill` is given back inside; the device lives
+    /// on then.
+    pub fn write_some<E>(
+        &mut self,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<Result<usize, E>, EngineError> {
         self.check()?;
         let depth = usize::try_from(self.configuration.depth).unwrap_or(usize::MAX);
         while self.outstanding.len() >= depth {
@@ -102,12 +121,16 @@ impl EngineDevice {
             .link
             .buffer(self.timeout)
             .map_err(|error| self.fail(error))?;
-        let size = length.min(buffer.bytes().len());
-        if let Some(room) = buffer.bytes_mut().get_mut(..size) {
-            fill(room);
-        }
+        let size = match fill(buffer.bytes_mut()) {
+            Ok(size) if size > 0 => size.min(buffer.bytes().len()),
+            nothing => {
+                self.link.recycle(buffer);
+                return Ok(nothing);
+            }
+        };
         self.submit(CommandCode::WRITE, size, buffer)?;
-        self.reap_ready()
+        self.reap_ready()?;
+        Ok(Ok(size))
     }
 
     /// Reads the next bytes of the stream, some at least; 0 is the end of the data.

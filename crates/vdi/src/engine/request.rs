@@ -61,6 +61,15 @@ impl OpenSetRequest {
         self
     }
 
+    /// For a back end whose devices have buffers of their own: as many as may be outstanding.
+    #[cfg(unix)]
+    pub(crate) fn with_own_buffers(self) -> Self {
+        let mut request = self.clamped();
+        let own = request.buffer_count / request.device_names.len().max(1);
+        request.depth = request.depth.min(own.max(1));
+        request
+    }
+
     /// The configuration that comes of this request and what the client asked for.
     pub(crate) fn configuration(&self, asked: Features) -> Configuration {
         let complete = self.request_complete && asked.contains(Features::REQUEST_COMPLETE);

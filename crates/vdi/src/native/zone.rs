@@ -20,6 +20,11 @@ impl Zone {
         Self { start, length }
     }
 
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: promised to `new`.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use self::device::ClientDevice;
-use self::greeting::Greeting;
+use self::greeting::{Greeting, Met};
 use super::directory::Directory;
+use super::memory::Slots;
 use super::place::Place;
 use super::session::{Fate, Session};
 use super::socket::Socket;
@@ -42,6 +43,8 @@ pub(super) struct ClientSet {
     /// Connections that are not part of a session yet.
     greeted: Mutex<Vec<Arc<Socket>>>,
     session: OnceLock<(Arc<Session>, Configuration)>,
+    /// The shared memory of each device until it is opened; none if data goes through sockets.
+    slots: Mutex<Vec<Option<Slots>>>,
 }
 
 impl ClientSet {
@@ -69,6 +72,7 @@ impl ClientSet {
             aborted: AtomicBool::new(false),
             greeted: Mutex::default(),
             session: OnceLock::new(),
+            slots: Mutex::default(),
         })
     }
 
@@ -77,12 +81,18 @@ impl ClientSet {
     }
 
     /// The engine came: nobody else is wanted.
-    fn settle(&self, session: Session, configuration: Configuration) -> Configuration {
+    fn settle(&self, met: Met) -> Configuration {
+        let Met {
+            session,
+            configuration,
+            slots,
+        } = met;
         lock(&self.listener).take();
         if let Some(place) = &*lock(&self.place) {
             place.hide();
         }
         lock(&self.greeted).clear();
+        *lock(&self.slots) = slots.into_iter().map(Some).collect();
         let session = &self
             .session
             .get_or_init(|| (Arc::new(session), configuration))
@@ -110,7 +120,7 @@ impl ClientSetLink for ClientSet {
             return Err(WaitError::Aborted);
         }
         match result {
-            Ok(found) => Ok(found.map(|(session, agreed)| self.settle(session, agreed))),
+            Ok(found) => Ok(found.map(|met| self.settle(met))),
             Err(error) => Err(WaitError::Io {
                 action: "waiting at the set's socket",
                 error: Arc::new(error),
@@ -129,7 +139,13 @@ impl ClientSetLink for ClientSet {
         match session.look() {
             None => {
                 let session = Arc::clone(session);
-                Ok(Box::new(ClientDevice::new(session, index, configuration)))
+                let slots = lock(&self.slots).get_mut(index).and_then(Option::take);
+                Ok(Box::new(ClientDevice::new(
+                    session,
+                    index,
+                    configuration,
+                    slots,
+                )))
             }
             Some(Fate::Lost) => Err(OpenError::EngineLost),
             Some(_) => Err(OpenError::Aborted),

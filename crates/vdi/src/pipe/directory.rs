@@ -27,6 +27,7 @@ pub struct Directory {
     path: PathBuf,
     users: Vec<u32>,
     pub(super) handshake: Duration,
+    pub(super) memory: bool,
 }
 
 impl Directory {
@@ -69,6 +70,7 @@ impl Directory {
             path,
             users: Vec::new(),
             handshake: Duration::from_secs(5),
+            memory: true,
         })
     }
 
@@ -84,6 +86,13 @@ impl Directory {
     #[must_use]
     pub fn handshake_limit(mut self, limit: Duration) -> Self {
         self.handshake = limit;
+        self
+    }
+
+    /// Sends all data through the sockets, even where memory could be shared.
+    #[must_use]
+    pub fn without_shared_memory(mut self) -> Self {
+        self.memory = false;
         self
     }
 
@@ -118,7 +127,7 @@ impl EngineTransport for Directory {
         request: OpenSetRequest,
         timeout: Duration,
     ) -> Result<EngineSet, EngineError> {
-        engine::open(self, request.clamped(), timeout)
+        engine::open(self, request.with_own_buffers(), timeout)
     }
 }
 

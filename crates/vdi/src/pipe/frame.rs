@@ -4,6 +4,9 @@
 //! kind u8 (1 command, 2 close, 3 completion), three zero bytes, code u32, size u32, body u32,
 //! ticket u64. A command of code `Write` has its data as the body; a completion of a `Read` has
 //! the bytes that were read. All others have no body.
+//!
+//! If both sides share memory, there are no bodies at all: in a command of code `Write` or `Read`,
+//! `body` is the number of the slot that has the data, or room for it.
 
 use std::io;
 
@@ -82,11 +85,6 @@ impl Head {
             ticket: u64::from_le_bytes(ticket),
         })
     }
-
-    /// `body` as a length in memory.
-    fn body_len(self) -> usize {
-        usize::try_from(self.body).unwrap_or(usize::MAX)
-    }
 }
 
 /// Puts frames together; keeps what arrived of one when a wait times out in its middle.
@@ -100,8 +98,16 @@ pub(super) struct FrameReader {
 #[derive(Debug)]
 struct Body {
     head: Head,
-    buffer: Vec<u8>,
+    room: Room,
     have: usize,
+}
+
+/// Where the body of a frame goes.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    pub(super) buffer: Vec<u8>,
+    /// Bytes that come; not more than the buffer has.
+    pub(super) length: usize,
 }
 
 #[derive(Debug)]
@@ -121,31 +127,34 @@ pub(super) enum FrameError {
 }
 
 impl FrameReader {
-    /// The next frame. `accept` checks its head and gives the buffer for its body, which must
-    /// have room for it.
+    /// The next frame. `accept` checks its head and gives room for its body.
     pub(super) fn next(
         &mut self,
         socket: &Socket,
         deadline: Deadline,
-        accept: impl FnOnce(&Head) -> Result<Vec<u8>, String>,
+        accept: impl FnOnce(&Head) -> Result<Room, String>,
     ) -> Result<Progress, FrameError> {
         let mut body = match self.body.take() {
             Some(body) => body,
             None => match self.next_head(socket, deadline)? {
                 Ok(head) => {
-                    let buffer = accept(&head).map_err(FrameError::Rule)?;
+                    let room = accept(&head).map_err(FrameError::Rule)?;
                     let have = 0;
-                    Body { head, buffer, have }
+                    Body { head, room, have }
                 }
                 Err(progress) => return Ok(progress),
             },
         };
-        let length = body.head.body_len();
-        if length > body.buffer.len() {
+        let length = body.room.length;
+        if length > body.room.buffer.len() {
             return Err(FrameError::Rule(format!("a body of {length} bytes")));
         }
         while body.have < length {
-            let room = body.buffer.get_mut(body.have..length).unwrap_or_default();
+            let room = body
+                .room
+                .buffer
+                .get_mut(body.have..length)
+                .unwrap_or_default();
             match receive(socket, room, deadline)? {
                 None => {
                     self.body = Some(body);
@@ -155,7 +164,7 @@ impl FrameReader {
                 Some(count) => body.have += count,
             }
         }
-        Ok(Progress::Frame(body.head, body.buffer))
+        Ok(Progress::Frame(body.head, body.room.buffer))
     }
 
     fn next_head(
@@ -213,6 +222,17 @@ mod tests {
         Deadline::after(Some(Duration::ZERO))
     }
 
+    /// Eight bytes for any body.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it stands for checks that can fail"
+    )]
+    fn room(head: &Head) -> Result<Room, String> {
+        let buffer = vec![0; 8];
+        let length = usize::try_from(head.body).unwrap_or(usize::MAX);
+        Ok(Room { buffer, length })
+    }
+
     proptest! {
         #[test]
         fn a_head_is_decoded_as_it_was_encoded(
@@ -238,11 +258,11 @@ mod tests {
         let mut reader = FrameReader::default();
         let frame = [&HEAD_OF_WRITE.encode()[..], b"hello"].concat();
         for byte in &frame {
-            let progress = reader.next(&near, at_once(), |_| Ok(vec![0; 8])).unwrap();
+            let progress = reader.next(&near, at_once(), room).unwrap();
             assert!(matches!(progress, Progress::TimedOut));
             far.write_all(&[*byte]).unwrap();
         }
-        let progress = reader.next(&near, at_once(), |_| Ok(vec![0; 8])).unwrap();
+        let progress = reader.next(&near, at_once(), room).unwrap();
         let Progress::Frame(head, buffer) = progress else {
             panic!("{progress:?}")
         };
@@ -258,7 +278,7 @@ mod tests {
         };
         far.write_all(&head.encode()).unwrap();
         let mut reader = FrameReader::default();
-        let result = reader.next(&Socket::new(near), at_once(), |_| Ok(vec![0; 8]));
+        let result = reader.next(&Socket::new(near), at_once(), room);
         assert!(matches!(result, Err(FrameError::Rule(_))));
     }
 
@@ -269,7 +289,7 @@ mod tests {
         far.write_all(b"hel").unwrap();
         drop(far);
         let mut reader = FrameReader::default();
-        let result = reader.next(&Socket::new(near), at_once(), |_| Ok(vec![0; 8]));
+        let result = reader.next(&Socket::new(near), at_once(), room);
         assert!(matches!(result, Ok(Progress::Cut)));
     }
 }

@@ -13,6 +13,7 @@ use crate::engine::OpenSetRequest;
 use crate::error::EngineError;
 use crate::geometry::Geometry;
 use crate::name::DeviceName;
+use crate::pipe::memory::Shape;
 
 /// The most bytes of one message: 64 names of 127 characters fit.
 pub(super) const MAX_MESSAGE: usize = 64 << 10;
@@ -25,8 +26,8 @@ pub(super) type Token = [u8; 16];
 /// What an engine says first on a connection.
 #[derive(Debug)]
 pub(super) enum Hello {
-    /// The set's own connection.
-    Set(OpenSetRequest),
+    /// The set's own connection; whether the engine offers memory for the data.
+    Set(OpenSetRequest, bool),
     /// A device's connection.
     Device { token: Token, index: u16 },
 }
@@ -34,11 +35,20 @@ pub(super) enum Hello {
 /// What a client answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    Welcome { token: Token, features: Features },
+    /// If memory is wanted, the engine sends it next.
+    Welcome {
+        token: Token,
+        features: Features,
+        memory: bool,
+    },
     Busy,
     OtherSet,
-    DeviceCount { actual: u16 },
-    UnknownDevice { index: u16 },
+    DeviceCount {
+        actual: u16,
+    },
+    UnknownDevice {
+        index: u16,
+    },
     Malformed,
 }
 
@@ -51,8 +61,9 @@ impl Hello {
                 out.extend_from_slice(token);
                 out.extend_from_slice(&index.to_le_bytes());
             }
-            Self::Set(request) => {
+            Self::Set(request, memory) => {
                 out.push(1);
+                out.push(u8::from(*memory));
                 out.push(match request.direction {
                     Direction::Backup => 1,
                     Direction::Restore => 2,
@@ -85,7 +96,10 @@ impl Hello {
             return None;
         }
         let hello = match input.array()? {
-            [1] => Self::Set(input.request()?),
+            [1] => {
+                let memory = input.flag()?;
+                Self::Set(input.request()?, memory)
+            }
             [2] => Self::Device {
                 token: input.array()?,
                 index: u16::from_le_bytes(input.array()?),
@@ -109,9 +123,15 @@ impl Answer {
         };
         out.push(kind);
         out.extend_from_slice(&number.to_le_bytes());
-        if let Self::Welcome { token, features } = self {
+        if let Self::Welcome {
+            token,
+            features,
+            memory,
+        } = self
+        {
             out.extend_from_slice(token);
             out.extend_from_slice(&features.bits().to_le_bytes());
+            out.push(u8::from(*memory));
         }
         out
     }
@@ -128,6 +148,7 @@ impl Answer {
             0 => Self::Welcome {
                 token: input.array()?,
                 features: Features::from_bits(input.number()?),
+                memory: input.flag()?,
             },
             1 => Self::Busy,
             2 => Self::OtherSet,
@@ -191,6 +212,17 @@ impl Answer {
     }
 }
 
+impl OpenSetRequest {
+    /// The memory that both sides derive from the request.
+    pub(super) fn shape(&self) -> Shape {
+        Shape {
+            devices: self.device_names.len(),
+            slots: self.depth,
+            slot: self.geometry.max_len(),
+        }
+    }
+}
+
 /// What is left to decode.
 struct Input<'a>(&'a [u8]);
 
@@ -209,6 +241,14 @@ impl<'a> Input<'a> {
         Some(u32::from_le_bytes(self.array()?))
     }
 
+    fn flag(&mut self) -> Option<bool> {
+        match self.array()? {
+            [0] => Some(false),
+            [1] => Some(true),
+            _ => None,
+        }
+    }
+
     fn name(&mut self) -> Option<DeviceName> {
         let length = u16::from_le_bytes(self.array()?);
         let name = std::str::from_utf8(self.bytes(length.into())?).ok()?;
@@ -221,11 +261,7 @@ impl<'a> Input<'a> {
             [2] => Direction::Restore,
             _ => return None,
         };
-        let request_complete = match self.array()? {
-            [0] => false,
-            [1] => true,
-            _ => return None,
-        };
+        let request_complete = self.flag()?;
         let geometry = Geometry::new(self.number()?, self.number()?).ok()?;
         let buffer_count = usize::try_from(self.number()?).ok()?;
         let depth = usize::try_from(self.number()?).ok()?;
@@ -238,7 +274,7 @@ impl<'a> Input<'a> {
         request.request_complete = request_complete;
         request.buffer_count = buffer_count;
         request.depth = depth;
-        Some(request.clamped())
+        Some(request.with_own_buffers())
     }
 }
 
@@ -263,10 +299,10 @@ mod tests {
 
         #[test]
         fn a_damaged_request_is_never_beyond_the_limits(at in 0_usize..60, to: u8) {
-            let mut bytes = Hello::Set(request(3)).encode();
+            let mut bytes = Hello::Set(request(3), true).encode();
             let last = bytes.len() - 1;
             bytes[at.min(last)] = to;
-            if let Some(Hello::Set(request)) = Hello::decode(&bytes) {
+            if let Some(Hello::Set(request, _)) = Hello::decode(&bytes) {
                 prop_assert!(request.depth <= OpenSetRequest::MAX_DEPTH);
                 prop_assert!(request.buffer_count <= OpenSetRequest::MAX_BUFFERS);
                 prop_assert!(request.device_names.len() <= MAX_DEVICES);
@@ -286,9 +322,9 @@ mod tests {
 
     #[test]
     fn a_request_of_64_long_names_fits_and_comes_back() {
-        let bytes = Hello::Set(request(64)).encode();
+        let bytes = Hello::Set(request(64), true).encode();
         assert!(bytes.len() <= MAX_MESSAGE);
-        let Some(Hello::Set(back)) = Hello::decode(&bytes) else {
+        let Some(Hello::Set(back, true)) = Hello::decode(&bytes) else {
             panic!("a request")
         };
         assert_eq!(back.device_names, request(64).device_names);
@@ -298,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_cut_or_longer_request_is_refused() {
-        let bytes = Hello::Set(request(2)).encode();
+        let bytes = Hello::Set(request(2), false).encode();
         for cut in 0..bytes.len() {
             assert!(Hello::decode(&bytes[..cut]).is_none());
         }

@@ -1,12 +1,20 @@
 //! A connected socket whose calls end in time.
 
+#[cfg(target_os = "linux")]
+use std::io::IoSliceMut;
 use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
+#[cfg(target_os = "linux")]
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryMessage, recvmsg};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 
 use crate::clock::Deadline;
@@ -85,6 +93,71 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Sends a word with a descriptor.
+    #[cfg(target_os = "linux")]
+    pub(super) fn send_descriptor(
+        &self,
+        word: &[u8],
+        descriptor: BorrowedFd<'_>,
+        deadline: Deadline,
+    ) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let descriptors = [descriptor];
+        loop {
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            control.push(SendAncillaryMessage::ScmRights(&descriptors));
+            match sendmsg(&self.0, &[IoSlice::new(word)], &mut control, SEND) {
+                Ok(count) if count == word.len() => return Ok(()),
+                Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if !ready(&self.0, PollFlags::OUT, deadline)? {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Receives the word with one descriptor; others that come with it are closed.
+    #[cfg(target_os = "linux")]
+    pub(super) fn receive_descriptor(
+        &self,
+        word: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<OwnedFd> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let mut said = vec![0; word.len()];
+        loop {
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            match recvmsg(
+                &self.0,
+                &mut [IoSliceMut::new(&mut said)],
+                &mut control,
+                flags,
+            ) {
+                Ok(message) if message.bytes == word.len() => {
+                    let mut found = control.drain().filter_map(|message| match message {
+                        RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
+                        _ => None,
+                    });
+                    let found = found.next().filter(|_| said == word);
+                    return found.ok_or_else(|| io::ErrorKind::InvalidData.into());
+                }
+                Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if !ready(&self.0, PollFlags::IN, deadline)? {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Cuts the connection, which wakes both sides. What was sent before still arrives.

@@ -7,8 +7,12 @@
 )]
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub(crate) mod stand_in;
+#[cfg(target_os = "linux")]
+pub(crate) mod stand_in_linux;
+#[cfg(windows)]
+pub(crate) mod stand_in_windows;
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -43,8 +47,19 @@ pub(crate) fn memory() -> Both {
 
 #[cfg(unix)]
 pub(crate) fn pipe() -> Both {
+    pipe_of(|directory| directory)
+}
+
+/// Data goes through the sockets.
+#[cfg(unix)]
+pub(crate) fn plain_pipe() -> Both {
+    pipe_of(vab_vdi::pipe::Directory::without_shared_memory)
+}
+
+#[cfg(unix)]
+fn pipe_of(arranged: impl FnOnce(vab_vdi::pipe::Directory) -> vab_vdi::pipe::Directory) -> Both {
     let folder = tempfile::tempdir().unwrap();
-    let directory = vab_vdi::pipe::Directory::open(folder.path()).unwrap();
+    let directory = arranged(vab_vdi::pipe::Directory::open(folder.path()).unwrap());
     Both {
         client: Arc::new(directory.clone()),
         engine: Arc::new(directory),
@@ -53,9 +68,10 @@ pub(crate) fn pipe() -> Both {
     }
 }
 
-/// The `linux` back end over a stand-in library; `None`, in words, when that cannot be built.
-#[cfg(target_os = "linux")]
-pub(crate) fn linux() -> Option<Both> {
+/// SQL Server's back end of this system over a stand-in library; `None`, in words, when there is
+/// none.
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) fn native() -> Option<Both> {
     stand_in::StandIn::new().map(stand_in::StandIn::both)
 }
 

@@ -8,13 +8,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::path::{Path, PathBuf};
-use std::process::Command as Process;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use libloading::Library as Dynamic;
-use vab_vdi::linux::Library;
 use vab_vdi::memory::Hub;
 use vab_vdi::{
     AbortHandle, Command, CompletionCode, ConfiguredSet, CreatedSet, Device, DeviceName, Direction,
@@ -22,17 +19,19 @@ use vab_vdi::{
 };
 
 use super::Both;
+#[cfg(target_os = "linux")]
+pub(crate) use super::stand_in_linux::StandInLibrary;
+#[cfg(windows)]
+pub(crate) use super::stand_in_windows::StandInLibrary;
 
-/// One copy of the stand-in library, and the server behind it.
+/// The stand-in library, and a server of its own behind it.
 pub(crate) struct StandIn {
     server: Box<Server>,
-    path: PathBuf,
-    library: Dynamic,
-    _folder: tempfile::TempDir,
+    library: StandInLibrary,
 }
 
 #[derive(Default)]
-struct Server {
+pub(crate) struct Server {
     hub: Hub,
     /// What the next calls of a function give instead of doing something.
     forced: Mutex<HashMap<&'static str, VecDeque<VdCode>>>,
@@ -85,7 +84,7 @@ struct RawCommand {
 }
 
 #[repr(C)]
-struct Table {
+pub(crate) struct Table {
     context: *const Server,
     set_new: extern "C" fn(*const Server) -> *mut Set,
     set_drop: unsafe extern "C" fn(*mut Set),
@@ -99,71 +98,19 @@ struct Table {
     device_drop: unsafe extern "C" fn(*mut Opened),
 }
 
-/// Compiles the stand-in; `None`, in words, when there is no C++ compiler.
-pub(crate) fn compile(output: &str, flags: &[&str]) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/libsqlvdi.cpp");
-    let made = folder.join(format!("{output}.{}", std::process::id()));
-    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
-    let mut command = Process::new(compiler);
-    command.args(["-std=c++17", "-O1", "-g", "-shared", "-fPIC", "-Wall", "-o"]);
-    match command.arg(&made).arg(source).args(flags).status() {
-        Err(error) => {
-            println!("skipped: no C++ compiler to build the stand-in library with ({error})");
-            None
-        }
-        Ok(status) => {
-            assert!(status.success(), "the stand-in library does not compile");
-            let kept = folder.join(output);
-            std::fs::rename(&made, &kept).unwrap();
-            Some(kept)
-        }
-    }
-}
-
 impl StandIn {
-    /// A stand-in with a server of its own.
+    /// A stand-in with a server of its own; `None`, in words, when there is no library for it.
     pub(crate) fn new() -> Option<Arc<Self>> {
-        static COMPILED: OnceLock<Option<PathBuf>> = OnceLock::new();
-        let compiled = COMPILED.get_or_init(|| compile("libsqlvdi.so", &[]));
-        // A copy is another library to the loader, with state of its own.
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("libsqlvdi.so");
-        std::fs::copy(compiled.as_ref()?, &path).unwrap();
-        // SAFETY: the library was compiled from the source in this folder.
-        let library = unsafe { Dynamic::new(&path) }.unwrap();
+        let library = StandInLibrary::find()?;
         let server = Box::<Server>::default();
-        let table = Table {
-            context: &raw const *server,
-            set_new,
-            set_drop,
-            create,
-            configuration,
-            open_device,
-            close,
-            abort,
-            command,
-            complete,
-            device_drop,
-        };
-        // SAFETY: the function takes a pointer to the table, and copies it.
-        unsafe {
-            let install = library.get::<unsafe extern "C" fn(*const Table)>("vab_stand_in_install");
-            install.unwrap()(&raw const table);
-        }
-        Some(Arc::new(Self {
-            server,
-            path,
-            library,
-            _folder: folder,
-        }))
+        library.install(&table(&server));
+        Some(Arc::new(Self { server, library }))
     }
 
     /// The back end under test.
-    pub(crate) fn load(&self) -> Library {
-        // SAFETY: the library was compiled from the source in this folder.
-        let library = unsafe { Library::load_from(&self.path) }.unwrap();
-        library.without_account_check()
+    pub(crate) fn load(&self) -> impl Transport + 'static {
+        self.library
+            .load((&raw const *self.server).expose_provenance())
     }
 
     /// Both sides of it.
@@ -199,13 +146,29 @@ impl StandIn {
 
     /// Calls that broke the interface's rules.
     pub(crate) fn misuse(&self) -> c_int {
+        let library: &Dynamic = self.library.dynamic();
         // SAFETY: the function takes nothing and gives a number.
         unsafe {
-            let misuse = self
-                .library
-                .get::<unsafe extern "C" fn() -> c_int>("vab_stand_in_misuse");
+            let misuse = library.get::<unsafe extern "C" fn() -> c_int>("vab_stand_in_misuse");
             misuse.unwrap()()
         }
+    }
+}
+
+/// The functions of this file, for the library.
+fn table(server: &Server) -> Table {
+    Table {
+        context: server,
+        set_new,
+        set_drop,
+        create,
+        configuration,
+        open_device,
+        close,
+        abort,
+        command,
+        complete,
+        device_drop,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A number of bytes, written as `1.4 MiB`.
 #[derive(Clone, Copy, Debug)]
-pub struct Bytes(pub u64);
+pub(crate) struct Bytes(pub u64);
 
 const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
@@ -21,7 +21,11 @@ impl fmt::Display for Bytes {
             value /= 1024;
             unit = next;
         }
-        f.pad(&if unit == "B" { format!("{value} B") } else { format!("{value}.{tenths} {unit}") })
+        f.pad(&if unit == "B" {
+            format!("{value} B")
+        } else {
+            format!("{value}.{tenths} {unit}")
+        })
     }
 }
 

@@ -6,4 +6,4 @@ mod target;
 mod target_stream;
 
 pub use source::{Event as SourceEvent, Source, SourceConfig};
-pub use target::{Event as TargetEvent, Target, TargetConfig, Terms};
+pub use target::{Ending, Event as TargetEvent, Target, TargetConfig, Terms};

@@ -506,6 +506,10 @@ impl Source {
             self.link = Link::Waiting {
                 until: self.redial.lost(now),
             };
+        } else if self.commit_sent && refusal.kind != RefusalKind::UnknownSession {
+            // The target cannot say whether it committed.
+            let (outage, cause) = (self.redial.outage(now), refusal.to_string());
+            self.fail(Failure::CommitInDoubt { outage, cause });
         } else if matches!(self.phase, Phase::Aborting { .. }) {
             self.finish_abort();
         } else {

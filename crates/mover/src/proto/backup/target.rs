@@ -18,8 +18,8 @@ use crate::proto::violation::Violation;
 pub struct TargetConfig {
     /// When the source counts as gone.
     pub liveness: LivenessConfig,
-    /// Payload bytes of one stream that may be on their way or unwritten; one block more may
-    /// come. Default 4 MiB.
+    /// Payload bytes of one session that may be on their way or unwritten. Every stream has an
+    /// equal share, and may go over it by a block. Default 16 MiB.
     pub window: u64,
     /// Written bytes of one stream after which they are made durable unasked. The share of the
     /// source's memory, if smaller, counts. Default 64 MiB.
@@ -34,7 +34,7 @@ impl Default for TargetConfig {
     fn default() -> Self {
         Self {
             liveness: LivenessConfig::default(),
-            window: 4 * 1024 * 1024,
+            window: 16 * 1024 * 1024,
             sync_bytes: 64 * 1024 * 1024,
             sync_age: Duration::from_secs(2),
             patience: Duration::from_secs(60 * 60),
@@ -77,6 +77,21 @@ pub enum Event {
     Over,
 }
 
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// There is a restore point.
+    Committed {
+        /// The store's bytes for the manager.
+        receipt: Vec<u8>,
+    },
+    /// Nothing is left.
+    Aborted {
+        /// Why.
+        reason: String,
+    },
+}
+
 #[derive(Debug)]
 enum Phase {
     Open,
@@ -105,6 +120,7 @@ pub struct Target {
     streams: Vec<TargetStream>,
     link: Link,
     phase: Phase,
+    ending: Option<Ending>,
     /// The source was heard of since the session began. A source that never was may not know of
     /// the session, and is waited for only shortly.
     confirmed: bool,
@@ -133,7 +149,7 @@ impl Target {
         target.link = Link::Up(Liveness::new(config.liveness, now));
         target.control.push_back(Control::Begun {
             session: session.into_bytes(),
-            window: config.window,
+            window: target.window(),
         });
         Ok(target)
     }
@@ -198,6 +214,7 @@ impl Target {
             streams: Vec::new(),
             link: Link::Parked { since: now },
             phase: Phase::Open,
+            ending: None,
             confirmed: false,
             syncing: None,
             oldest_unsynced: None,
@@ -214,6 +231,11 @@ impl Target {
     /// Whether no source is attached.
     pub const fn is_parked(&self) -> bool {
         matches!(self.link, Link::Parked { .. })
+    }
+
+    /// How the session ended, once it is over.
+    pub const fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
     }
 
     /// Whether the session is over.
@@ -481,7 +503,7 @@ impl Target {
                 }
                 Control::Resumed {
                     streams: self.streams.iter().map(TargetStream::state).collect(),
-                    window: self.config.window,
+                    window: self.window(),
                 }
             }
             Phase::Committed { receipt } => Control::Committed {
@@ -503,8 +525,9 @@ impl Target {
     }
 
     fn open_windows(&mut self) {
+        let window = self.window();
         for stream in &mut self.streams {
-            stream.open(self.config.window);
+            stream.open(window);
         }
     }
 
@@ -557,6 +580,12 @@ impl Target {
         (self.terms.retain / streams / 2).clamp(1, self.config.sync_bytes.max(1))
     }
 
+    /// The share of one stream.
+    fn window(&self) -> u64 {
+        let streams = u64::try_from(self.streams.len()).unwrap_or(u64::MAX).max(1);
+        (self.config.window / streams).max(1)
+    }
+
     fn patience(&self) -> Duration {
         if !self.confirmed {
             return self
@@ -575,7 +604,11 @@ impl Target {
     }
 
     fn over(&mut self) {
-        self.phase = Phase::Over;
+        self.ending = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Committed { receipt } => Some(Ending::Committed { receipt }),
+            Phase::Aborting { reason } => Some(Ending::Aborted { reason }),
+            _ => None,
+        };
         self.events.push_back(Event::Over);
     }
 

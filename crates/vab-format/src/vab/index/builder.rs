@@ -52,7 +52,7 @@ impl IndexBuilder {
     /// Adds the block whose record is at `position`.
     ///
     /// # Errors
-    /// When the block is of another session, of a stream that there is not, encrypted where others
+    /// When a field of the header is out of its range, the block is of another session, of a stream that there is not, encrypted where others
     /// are not, or not the one that is due in its stream. Nothing is changed then.
     pub fn push(&mut self, header: &BlockHeader, position: u64) -> Result<(), DecodeError> {
         self.check(header)?;
@@ -69,6 +69,7 @@ impl IndexBuilder {
     /// As [`IndexBuilder::push`].
     pub fn check(&self, header: &BlockHeader) -> Result<(), DecodeError> {
         let part = Part::BlockHeader;
+        header.check()?;
         if header.session != self.session {
             return Err(DecodeError::WrongSession {
                 expected: self.session,

@@ -11,6 +11,7 @@ use crate::wire::{self, Fields};
 #[binrw]
 #[brw(little)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct IndexEntry {
     /// Where the block's raw bytes begin in the stream.
     pub start: u64,

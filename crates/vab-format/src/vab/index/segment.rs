@@ -13,6 +13,7 @@ use crate::wire::{self, Fields};
 
 /// A run of entries of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct IndexSegment {
     /// The session.
     pub session: Uuid,
@@ -28,6 +29,7 @@ pub struct IndexSegment {
 #[binrw]
 #[brw(little)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SegmentRef {
     /// The sequence number of the segment's first block.
     pub sequence: u64,
@@ -192,5 +194,80 @@ impl SegmentRef {
             segments.push(segment);
         }
         Ok(segments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::BlockHeader;
+
+    const POSITION: Position = Position {
+        file: Uuid::from_u128(1),
+        offset: 40_960,
+        ordinal: 2,
+    };
+
+    fn segment() -> IndexSegment {
+        let session = Uuid::from_u128(5);
+        let entry = |sequence| {
+            let header = BlockHeader::for_raw(session, 3, sequence, sequence * 4, b"rows");
+            IndexEntry::of(&header, 4096 * (sequence + 1))
+        };
+        IndexSegment {
+            session,
+            stream: 3,
+            sequence: 2,
+            entries: (2..5).map(entry).collect(),
+        }
+    }
+
+    #[test]
+    fn goes_both_ways() {
+        let (record, reference) = segment().encode(&POSITION);
+        assert_eq!(wire::size(record.len()), reference.record_length());
+        let read = IndexSegment::decode(&record, &POSITION, 3, &reference);
+        assert_eq!(read, Ok(segment()));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let (mut record, reference) = segment().encode(&POSITION);
+        for bit in 0..record.len() * 8 {
+            record[bit / 8] ^= 1 << (bit % 8);
+            let read = IndexSegment::decode(&record, &POSITION, 3, &reference);
+            assert!(read.is_err(), "bit {bit}");
+            record[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn another_segment_than_the_commit_means_is_refused() {
+        let (record, reference) = segment().encode(&POSITION);
+        let changes: [fn(&mut SegmentRef); 4] = [
+            |reference| reference.sequence += 1,
+            |reference| reference.start += 1,
+            |reference| reference.count += 1,
+            |reference| reference.crc ^= 1,
+        ];
+        for change in changes {
+            let mut reference = reference;
+            change(&mut reference);
+            assert!(IndexSegment::decode(&record, &POSITION, 3, &reference).is_err());
+        }
+        assert!(IndexSegment::decode(&record, &POSITION, 4, &reference).is_err());
+    }
+
+    #[test]
+    fn blocks_are_found_by_number_and_by_place() {
+        let segment = segment();
+        assert_eq!(segment.entry(1), None);
+        assert_eq!(segment.entry(4).map(|entry| entry.start), Some(16));
+        assert_eq!(segment.entry(5), None);
+        let holding = |offset| segment.entry_at(offset).map(|(sequence, _)| sequence);
+        assert_eq!(
+            [holding(7), holding(8), holding(19), holding(20)],
+            [None, Some(2), Some(4), None]
+        );
     }
 }

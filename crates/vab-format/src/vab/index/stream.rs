@@ -8,6 +8,7 @@ use crate::wire::{self, Fields};
 
 /// The index of one stream: segments that were written before, then the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StreamIndex {
     /// The segments, in the order of their blocks.
     pub segments: Vec<SegmentRef>,
@@ -57,6 +58,25 @@ impl StreamIndex {
             .segments
             .partition_point(|segment| segment.start <= offset);
         Some(Found::Segment(self.segments.get(after.checked_sub(1)?)?))
+    }
+
+    /// Checks that everything lies in the session's part of the file.
+    pub(crate) fn check_within(&self, start: u64, end: u64) -> Result<(), DecodeError> {
+        let segments = self.segments.iter();
+        let segments = segments.map(|segment| (segment.position, segment.record_length()));
+        let blocks = self.tail.iter();
+        let blocks = blocks.map(|entry| (entry.position, entry.record_length()));
+        match segments
+            .chain(blocks)
+            .find(|(position, length)| *position < start || position + length > end)
+        {
+            None => Ok(()),
+            Some((found, _)) => Err(DecodeError::InvalidValue {
+                part: Part::Commit,
+                field: "position of a record",
+                found,
+            }),
+        }
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {

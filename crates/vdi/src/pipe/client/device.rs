@@ -10,7 +10,8 @@ use crate::clock::Deadline;
 use crate::code::CommandCode;
 use crate::configuration::Configuration;
 use crate::error::DeviceError;
-use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress};
+use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress, Room};
+use crate::pipe::memory::Slots;
 use crate::pipe::session::Session;
 use crate::pipe::socket::Socket;
 use crate::seam::{ClientDeviceLink, Completion, RawCommand, Received, Ticket};
@@ -36,16 +37,24 @@ struct Desk {
     outstanding: usize,
     /// Buffers to use again.
     free: Vec<Vec<u8>>,
+    /// Where the data is, if both sides share memory.
+    slots: Option<Slots>,
 }
 
 impl ClientDevice {
-    pub(super) fn new(session: Arc<Session>, index: usize, agreed: &Configuration) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        index: usize,
+        agreed: &Configuration,
+        slots: Option<Slots>,
+    ) -> Self {
         let depth = usize::try_from(agreed.depth).unwrap_or(usize::MAX);
         let desk = Desk {
             max_transfer: agreed.geometry.max_len(),
             depth,
             outstanding: 0,
             free: Vec::new(),
+            slots,
         };
         let reader = FrameReader::default();
         Self {
@@ -80,7 +89,7 @@ impl ClientDeviceLink for ClientDevice {
         match reader.next(self.socket()?, deadline, |head| desk.accept(head)) {
             Ok(Progress::Frame(head, _)) if head.kind == Kind::Close => Ok(Received::Ended),
             Ok(Progress::Frame(head, buffer)) => match self.session.fate() {
-                None => Ok(Received::Command(desk.hand_out(head, buffer))),
+                None => desk.hand_out(head, buffer).map(Received::Command),
                 // What came before the end of the set is not to be served any more.
                 Some(fate) => Err(fate.for_client()),
             },
@@ -93,8 +102,8 @@ impl ClientDeviceLink for ClientDevice {
 
     fn complete(&self, completion: Completion) -> Result<(), DeviceError> {
         let read = completion.command == CommandCode::READ;
-        let body = match completion.buffer.bytes().get(..completion.bytes) {
-            Some(body) if read => body,
+        let body = match &completion.buffer {
+            Buffer::Owned(buffer) if read => buffer.get(..completion.bytes).unwrap_or_default(),
             _ => &[],
         };
         let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
@@ -105,71 +114,87 @@ impl ClientDeviceLink for ClientDevice {
             body: number(body.len()),
             ticket: completion.ticket.number().unwrap_or_default(),
         };
-        let sent = self
-            .socket()?
-            .send(&head.encode(), body, Deadline::after(None));
-        self.state.borrow_mut().desk.take_back(completion.buffer);
+        let head = head.encode();
+        let sent = if body.is_empty() {
+            // The slot is given back before the other side hears of it and may use it again.
+            self.state.borrow_mut().desk.take_back(completion.buffer);
+            self.socket()?.send(&head, &[], Deadline::after(None))
+        } else {
+            let sent = self.socket()?.send(&head, body, Deadline::after(None));
+            self.state.borrow_mut().desk.take_back(completion.buffer);
+            sent
+        };
         sent.map_err(|error| self.io_error("completing a command", error))
     }
 }
 
 impl Desk {
     /// Checks what comes, and gives room for its body.
-    fn accept(&mut self, head: &Head) -> Result<Vec<u8>, String> {
+    fn accept(&mut self, head: &Head) -> Result<Room, String> {
         let (size, body) = (number(head.size), number(head.body));
         match head.kind {
             Kind::Completion => return Err("a completion from the engine".into()),
             Kind::Close if self.outstanding > 0 => {
                 return Err("a close while commands are outstanding".into());
             }
-            Kind::Close => return Ok(Vec::new()),
+            Kind::Close => return Ok(Room::default()),
             Kind::Command => {}
         }
         if self.outstanding >= self.depth {
             return Err(format!("more than {} outstanding commands", self.depth));
         }
         let code = CommandCode(head.code);
-        let expected = if code == CommandCode::WRITE { size } else { 0 };
-        if body != expected {
+        if has_data(code) && size > self.max_transfer {
+            return Err(format!("a {code} command of {size} bytes"));
+        }
+        if has_data(code) && self.slots.is_some() {
+            return Ok(Room::default());
+        }
+        let length = if code == CommandCode::WRITE { size } else { 0 };
+        if body != length {
             return Err(format!(
                 "a {code} command of {size} bytes with a body of {body}"
             ));
         }
         if !has_data(code) {
-            return Ok(Vec::new());
-        }
-        if size > self.max_transfer {
-            return Err(format!("a {code} command of {size} bytes"));
+            return Ok(Room::default());
         }
         let free = self.free.pop();
-        Ok(free.unwrap_or_else(|| vec![0; self.max_transfer]))
+        let buffer = free.unwrap_or_else(|| vec![0; self.max_transfer]);
+        Ok(Room { buffer, length })
     }
 
-    fn hand_out(&mut self, head: Head, buffer: Vec<u8>) -> RawCommand {
-        self.outstanding += 1;
+    fn hand_out(&mut self, head: Head, buffer: Vec<u8>) -> Result<RawCommand, DeviceError> {
         let code = CommandCode(head.code);
         let ticket = Ticket::Number(head.ticket);
-        if has_data(code) {
-            let (size, buffer) = (number(head.size), Buffer::Owned(buffer));
-            return RawCommand {
-                code,
-                size,
-                ticket,
-                buffer,
-            };
-        }
-        RawCommand {
+        let (size, buffer) = match &mut self.slots {
+            _ if !has_data(code) => (0, Buffer::None),
+            None => (number(head.size), Buffer::Owned(buffer)),
+            Some(slots) => {
+                let size = number(head.size);
+                let Some(buffer) = slots.claim(head.body, size) else {
+                    let reason =
+                        format!("a {code} command in slot {}, which is not free", head.body);
+                    return Err(DeviceError::Protocol { reason });
+                };
+                (size, buffer)
+            }
+        };
+        self.outstanding += 1;
+        Ok(RawCommand {
             code,
-            size: 0,
+            size,
             ticket,
-            buffer: Buffer::None,
-        }
+            buffer,
+        })
     }
 
     fn take_back(&mut self, buffer: Buffer) {
         self.outstanding = self.outstanding.saturating_sub(1);
-        if let Buffer::Owned(buffer) = buffer {
-            self.free.push(buffer);
+        match (buffer, &mut self.slots) {
+            (Buffer::Owned(buffer), _) => self.free.push(buffer),
+            (buffer, Some(slots)) => slots.free(buffer),
+            _ => {}
         }
     }
 }

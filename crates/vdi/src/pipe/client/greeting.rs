@@ -13,6 +13,7 @@ use crate::clock::Deadline;
 use crate::configuration::Configuration;
 use crate::engine::OpenSetRequest;
 use crate::pipe::hello::{Answer, Hello, Token};
+use crate::pipe::memory::{Memory, Slots};
 use crate::pipe::message;
 use crate::pipe::session::Session;
 use crate::pipe::socket::{Socket, any_ready};
@@ -24,8 +25,13 @@ pub(super) struct Greeting<'a> {
     listener: &'a UnixListener,
 }
 
-/// What a met engine makes.
-type Met = (Session, Configuration);
+/// What a met engine makes. The slots are in the order of the set's devices.
+#[derive(Debug)]
+pub(super) struct Met {
+    pub(super) session: Session,
+    pub(super) configuration: Configuration,
+    pub(super) slots: Vec<Slots>,
+}
 
 impl<'a> Greeting<'a> {
     pub(super) fn new(set: &'a ClientSet, listener: &'a UnixListener) -> Self {
@@ -77,7 +83,7 @@ impl<'a> Greeting<'a> {
     /// Talks with whoever connected first.
     fn meet(&self, control: &Arc<Socket>, patience: Deadline) -> io::Result<Option<Met>> {
         let said = message::receive(control, patience)?;
-        let Some(Hello::Set(request)) = Hello::decode(&said) else {
+        let Some(Hello::Set(request, offered)) = Hello::decode(&said) else {
             message::send(control, &Answer::Malformed.encode(), patience)?;
             return Ok(None);
         };
@@ -96,9 +102,34 @@ impl<'a> Greeting<'a> {
         let welcome = Answer::Welcome {
             token: token(),
             features: self.set.features,
+            memory: offered && self.set.directory.memory,
         };
         message::send(control, &welcome.encode(), patience)?;
-        self.gather(control, &welcome, &positions, &request, patience)
+        let slots = Self::slots(control, &welcome, &positions, &request, patience)?;
+        let found = self.gather(control, &welcome, &positions, patience)?;
+        let configuration = request.configuration(self.set.features);
+        Ok(found.map(|session| Met {
+            session,
+            configuration,
+            slots,
+        }))
+    }
+
+    /// The memory that the engine sends, if that was agreed on.
+    fn slots(
+        control: &Socket,
+        welcome: &Answer,
+        positions: &[usize],
+        request: &OpenSetRequest,
+        patience: Deadline,
+    ) -> io::Result<Vec<Slots>> {
+        if !matches!(welcome, Answer::Welcome { memory: true, .. }) {
+            return Ok(Vec::new());
+        }
+        let memory = Memory::receive(control, request.shape(), patience)?;
+        let mut slots: Vec<_> = positions.iter().zip(memory.into_slots()).collect();
+        slots.sort_by_key(|(position, _)| **position);
+        Ok(slots.into_iter().map(|(_, slots)| slots).collect())
     }
 
     /// Waits until the engine has connected all devices.
@@ -107,9 +138,8 @@ impl<'a> Greeting<'a> {
         control: &Arc<Socket>,
         welcome: &Answer,
         positions: &[usize],
-        request: &OpenSetRequest,
         patience: Deadline,
-    ) -> io::Result<Option<Met>> {
+    ) -> io::Result<Option<Session>> {
         let mut devices: Vec<Option<Arc<Socket>>> = vec![None; positions.len()];
         while devices.iter().any(Option::is_none) {
             let Some(socket) = self.accept(patience)? else {
@@ -137,8 +167,7 @@ impl<'a> Greeting<'a> {
             }
         }
         let devices = devices.into_iter().flatten().collect();
-        let session = Session::new(Arc::clone(control), devices);
-        Ok(Some((session, request.configuration(self.set.features))))
+        Ok(Some(Session::new(Arc::clone(control), devices)))
     }
 }
 

@@ -9,7 +9,8 @@ use crate::clock::Deadline;
 use crate::code::{CommandCode, CompletionCode};
 use crate::configuration::Configuration;
 use crate::error::EngineError;
-use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress};
+use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress, Room};
+use crate::pipe::memory::Slots;
 use crate::pipe::session::Session;
 use crate::pipe::socket::Socket;
 use crate::seam::{Completion, EngineDeviceLink, RawCommand, Ticket};
@@ -31,6 +32,8 @@ struct Desk {
     sent: Vec<Sent>,
     /// Buffers to use again.
     free: Vec<Vec<u8>>,
+    /// Where the data is, if both sides share memory.
+    slots: Option<Slots>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,8 @@ struct Sent {
     size: usize,
     /// Where the bytes of a read go.
     buffer: Vec<u8>,
+    /// The slot that the client has meanwhile.
+    slot: Option<u32>,
 }
 
 impl Device {
@@ -48,6 +53,7 @@ impl Device {
         index: usize,
         agreed: &Configuration,
         limit: Option<Duration>,
+        slots: Option<Slots>,
     ) -> Self {
         Self {
             session,
@@ -55,7 +61,10 @@ impl Device {
             max_transfer: agreed.geometry.max_len(),
             limit,
             reader: FrameReader::default(),
-            desk: Desk::default(),
+            desk: Desk {
+                slots,
+                ..Desk::default()
+            },
         }
     }
 
@@ -87,22 +96,35 @@ impl Device {
 
 impl EngineDeviceLink for Device {
     fn buffer(&mut self, _timeout: Option<Duration>) -> Result<Buffer, EngineError> {
+        if let Some(slots) = &mut self.desk.slots {
+            // There are as many slots as commands may be outstanding, so one is free.
+            return slots.take().ok_or_else(|| EngineError::Protocol {
+                reason: "it holds every slot of the device".into(),
+            });
+        }
         let free = self.desk.free.pop();
         let buffer = free.unwrap_or_else(|| vec![0; self.max_transfer]);
         Ok(Buffer::Owned(buffer))
     }
 
     fn recycle(&mut self, buffer: Buffer) {
-        if let Buffer::Owned(buffer) = buffer {
-            self.desk.free.push(buffer);
-        }
+        self.desk.recycle(buffer);
     }
 
     fn submit(&mut self, command: RawCommand) -> Result<(), EngineError> {
         let ticket = command.ticket.number().unwrap_or_default();
         let RawCommand {
-            code, size, buffer, ..
+            code,
+            size,
+            mut buffer,
+            ..
         } = command;
+        let slot = match &mut self.desk.slots {
+            Some(slots) if !matches!(buffer, Buffer::None) => {
+                slots.lend(std::mem::take(&mut buffer))
+            }
+            _ => None,
+        };
         let body = match buffer.bytes().get(..size) {
             Some(body) if code == CommandCode::WRITE => body,
             _ => &[],
@@ -112,7 +134,7 @@ impl EngineDeviceLink for Device {
             kind: Kind::Command,
             code: code.0,
             size: number(size),
-            body: number(body.len()),
+            body: slot.unwrap_or_else(|| number(body.len())),
             ticket,
         };
         self.send(head, body)?;
@@ -121,6 +143,7 @@ impl EngineDeviceLink for Device {
             code,
             size,
             buffer: Vec::new(),
+            slot,
         };
         if let Buffer::Owned(buffer) = buffer {
             if code == CommandCode::READ {
@@ -162,7 +185,7 @@ impl EngineDeviceLink for Device {
 
 impl Desk {
     /// Checks what comes, and gives room for its body.
-    fn accept(&mut self, head: &Head) -> Result<Vec<u8>, String> {
+    fn accept(&mut self, head: &Head) -> Result<Room, String> {
         if head.kind != Kind::Completion {
             return Err("a frame that only an engine sends".into());
         }
@@ -170,18 +193,27 @@ impl Desk {
             return Err("it completed a command that is not outstanding".into());
         };
         let (bytes, body) = (number(head.size), number(head.body));
-        let expected = if sent.code == CommandCode::READ {
-            bytes
-        } else {
-            0
-        };
+        let through_socket = sent.code == CommandCode::READ && sent.slot.is_none();
+        let expected = if through_socket { bytes } else { 0 };
         if bytes > sent.size || body != expected {
             let (code, size) = (sent.code, sent.size);
             return Err(format!(
                 "a {code} command of {size} bytes completed with {bytes} and a body of {body}"
             ));
         }
-        Ok(std::mem::take(&mut sent.buffer))
+        let buffer = std::mem::take(&mut sent.buffer);
+        Ok(Room {
+            buffer,
+            length: body,
+        })
+    }
+
+    fn recycle(&mut self, buffer: Buffer) {
+        match (buffer, &mut self.slots) {
+            (Buffer::Owned(buffer), _) => self.free.push(buffer),
+            (buffer, Some(slots)) => slots.free(buffer),
+            _ => {}
+        }
     }
 
     fn settle(&mut self, head: Head, buffer: Vec<u8>) -> Result<Completion, EngineError> {
@@ -190,9 +222,14 @@ impl Desk {
             let reason = "it completed a command that is not outstanding".into();
             return Err(EngineError::Protocol { reason });
         };
-        let command = self.sent.swap_remove(index).code;
-        let buffer = match command {
-            CommandCode::READ => Buffer::Owned(buffer),
+        let Sent {
+            code: command,
+            slot,
+            ..
+        } = self.sent.swap_remove(index);
+        let buffer = match (slot, &mut self.slots) {
+            (Some(slot), Some(slots)) => slots.take_back(slot).unwrap_or_default(),
+            _ if command == CommandCode::READ => Buffer::Owned(buffer),
             _ => Buffer::None,
         };
         Ok(Completion {

@@ -13,6 +13,7 @@ use crate::error::{ConfigError, EngineError};
 use crate::name::DeviceName;
 use crate::pipe::directory::Directory;
 use crate::pipe::hello::{Answer, Hello};
+use crate::pipe::memory::{Memory, Slots};
 use crate::pipe::message;
 use crate::pipe::place::socket_path;
 use crate::pipe::session::Session;
@@ -26,13 +27,19 @@ pub(super) fn meet(
     directory: &Directory,
     request: &OpenSetRequest,
     timeout: Duration,
-) -> Result<(Session, Features), EngineError> {
+) -> Result<(Session, Features, Vec<Slots>), EngineError> {
     let deadline = Deadline::after(Some(timeout));
     let Some(name) = request.device_names.first() else {
         return Err(ConfigError::DeviceCount { got: 0 }.into());
     };
+    // Without memory of its own, data goes through the sockets.
+    let memory = directory
+        .memory
+        .then(|| Memory::create(request.shape()).ok())
+        .flatten();
     let visit = Visit {
         directory,
+        memory: memory.as_ref(),
         request,
         name,
         timeout,
@@ -40,7 +47,11 @@ pub(super) fn meet(
     };
     loop {
         match visit.connect_all() {
-            Ok(met) => return Ok(met),
+            Ok(met) => {
+                let memory = memory.filter(|_| met.shares_memory);
+                let slots = memory.map_or_else(Vec::new, Memory::into_slots);
+                return Ok((met.session, met.features, slots));
+            }
             Err(Missed::Error(error)) => return Err(error),
             Err(Missed::NobodyHome) => {}
         }
@@ -53,10 +64,18 @@ pub(super) fn meet(
 
 struct Visit<'a> {
     directory: &'a Directory,
+    memory: Option<&'a Memory>,
     request: &'a OpenSetRequest,
     name: &'a DeviceName,
     timeout: Duration,
     deadline: Deadline,
+}
+
+/// What a visit to a client at home gives.
+struct Met {
+    session: Session,
+    features: Features,
+    shares_memory: bool,
 }
 
 /// Why there is no session yet.
@@ -67,12 +86,24 @@ enum Missed {
 }
 
 impl Visit<'_> {
-    fn connect_all(&self) -> Result<(Session, Features), Missed> {
-        let hello = Hello::Set(self.request.clone());
+    fn connect_all(&self) -> Result<Met, Missed> {
+        let hello = Hello::Set(self.request.clone(), self.memory.is_some());
         let (control, answer) = self.connect(&hello)?;
-        let Answer::Welcome { token, features } = answer else {
+        let Answer::Welcome {
+            token,
+            features,
+            memory: shares_memory,
+        } = answer
+        else {
             return Err(self.refused(answer));
         };
+        match self.memory {
+            Some(memory) if shares_memory => memory
+                .send(&control, self.deadline)
+                .map_err(|error| missed("sending the memory", error))?,
+            _ if shares_memory => return Err(self.refused(Answer::Malformed)),
+            _ => {}
+        }
         let mut devices = Vec::with_capacity(self.request.device_names.len());
         for index in 0..self.request.device_names.len() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
@@ -82,7 +113,12 @@ impl Visit<'_> {
             }
             devices.push(socket);
         }
-        Ok((Session::new(control, devices), features))
+        let session = Session::new(control, devices);
+        Ok(Met {
+            session,
+            features,
+            shares_memory,
+        })
     }
 
     fn connect(&self, hello: &Hello) -> Result<(Arc<Socket>, Answer), Missed> {

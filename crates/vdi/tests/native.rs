@@ -1,6 +1,6 @@
-//! What only the back end for SQL Server on Linux does.
+//! What only the back ends for SQL Server do.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,8 +13,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use common::stand_in::{StandIn, compile};
+use common::stand_in::StandIn;
+#[cfg(target_os = "linux")]
+use common::stand_in_linux::compile;
 use common::{LIMIT, name, request};
+#[cfg(target_os = "linux")]
 use vab_vdi::linux::{Library, LoadError};
 use vab_vdi::{
     CloseError, CompletionCode, CreateError, DeviceError, Direction, EngineError, Event, OpenError,
@@ -36,6 +39,7 @@ const CODES: [VdCode; 11] = [
     VdCode::BUSY,
 ];
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_library_that_lacks_one_entry_point_is_refused_by_its_name() {
     let Some(path) = compile("libsqlvdi-without-abort.so", &["-DWITHOUT_ABORT"]) else {
@@ -55,6 +59,7 @@ fn a_library_that_lacks_one_entry_point_is_refused_by_its_name() {
     );
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn without_sql_server_the_message_says_what_is_missing() {
     if std::path::Path::new(Library::DEFAULT_PATH).exists() {
@@ -197,7 +202,7 @@ fn commands_with_impossible_memory_end_the_set_untouched() {
 
 #[test]
 fn a_set_may_be_waited_for_again_and_again() {
-    let Some(both) = common::linux() else {
+    let Some(both) = common::native() else {
         return;
     };
     let mut set = both.create(1);

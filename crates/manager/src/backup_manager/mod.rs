@@ -1,0 +1,97 @@
+//! The backup manager: beside the repository. It keeps jobs and restore points, and runs the
+//! target mover.
+
+mod answer;
+mod refusal;
+mod store;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use vab_mover::target::{self, BindError, Exposure, ServeError, TargetOptions};
+use vab_repository::{OpenError, Repository, RepositoryOptions};
+
+use crate::clock::Clock;
+pub(crate) use store::RepositoryStore;
+
+/// A repository and the target mover that serves it.
+#[derive(Debug)]
+pub struct BackupManager {
+    store: Arc<RepositoryStore>,
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ServeOptions {
+    /// Listen beyond loopback although nothing on the wire is encrypted or authenticated.
+    pub allow_plain_network: bool,
+}
+
+impl BackupManager {
+    /// Opens the repository in `folder`, or makes one of an empty or missing folder.
+    ///
+    /// # Errors
+    /// When another server has it, or it cannot be written, or it is not a repository.
+    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let repository = Repository::open(folder, RepositoryOptions::default(), clock.now())?;
+        Ok(Self {
+            store: Arc::new(RepositoryStore::new(Arc::new(repository), clock)),
+        })
+    }
+
+    /// Opens the listener.
+    ///
+    /// # Errors
+    /// When the address is in use, or would need [`ServeOptions::allow_plain_network`].
+    pub async fn listen(
+        self,
+        address: SocketAddr,
+        options: ServeOptions,
+    ) -> Result<Serving, BindError> {
+        let exposure = if options.allow_plain_network {
+            Exposure::AnyoneOnTheNetwork
+        } else {
+            Exposure::Loopback
+        };
+        let listener = target::bind(address, exposure).await?;
+        let address = listener.local_addr().unwrap_or(address);
+        let options = TargetOptions {
+            exposure,
+            ..TargetOptions::default()
+        };
+        Ok(Serving {
+            listener,
+            address,
+            store: self.store,
+            options,
+        })
+    }
+}
+
+/// A backup manager that listens. Nothing is answered before [`Serving::until`] runs.
+#[derive(Debug)]
+pub struct Serving {
+    listener: TcpListener,
+    address: SocketAddr,
+    store: Arc<RepositoryStore>,
+    options: TargetOptions,
+}
+
+impl Serving {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is done, then finishes or aborts what runs.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+        target::serve(self.listener, self.store, self.options, shutdown).await
+    }
+}

@@ -1,0 +1,150 @@
+//! The repository as the store that the target mover writes to and reads from.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use vab_format::stream::StreamEnd;
+use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
+use vab_repository::{AppendSession, Repository, SessionFacts, SessionReader, SessionRequest};
+
+use super::{answer, refusal};
+use crate::clock::Clock;
+use crate::message::{self, BeginBackup, OpenRestore};
+use crate::point::PointInfo;
+
+/// Joins the mover to a repository.
+#[derive(Debug)]
+pub(crate) struct RepositoryStore {
+    repository: Arc<Repository>,
+    clock: Arc<dyn Clock>,
+}
+
+impl RepositoryStore {
+    pub(crate) fn new(repository: Arc<Repository>, clock: Arc<dyn Clock>) -> Self {
+        Self { repository, clock }
+    }
+}
+
+impl Store for RepositoryStore {
+    fn begin(&self, request: &[u8], streams: u16) -> Result<Box<dyn Intake>, Refusal> {
+        let request: BeginBackup = message::decode(request, "request for a backup")
+            .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+        let session = SessionRequest {
+            job: request.job,
+            database: request.database,
+            kind: request.kind,
+            copy_only: request.copy_only,
+            encrypted: false,
+            streams,
+            now: self.clock.now(),
+        };
+        let session = self
+            .repository
+            .begin(session)
+            .map_err(|error| refusal::begin(&error))?;
+        tracing::info!(session = %session.id(), "backup begins");
+        Ok(Box::new(RepositoryIntake {
+            session,
+            clock: Arc::clone(&self.clock),
+        }))
+    }
+
+    fn open(&self, request: &[u8]) -> Result<Box<dyn Outlet>, Refusal> {
+        let request: OpenRestore = message::decode(request, "request for a restore")
+            .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+        let reader = self
+            .repository
+            .reader(request.point)
+            .map_err(|error| refusal::read(&error))?;
+        Ok(Box::new(RepositoryOutlet { reader }))
+    }
+
+    fn query(&self, request: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let query = message::decode(request, "question")
+            .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+        Ok(answer::to(&query, &self.repository))
+    }
+
+    /// After a restart only what was committed is known: the rest of an open session was cut off
+    /// when the repository was opened.
+    fn resume(&self, session: Uuid, _key: [u8; 16]) -> Result<Resumption, Refusal> {
+        match self.repository.point(session.into()) {
+            Some(point) => Ok(Resumption::Committed {
+                receipt: message::encode(&PointInfo::from(&point)),
+            }),
+            None => Err(Refusal::new(
+                RefusalKind::UnknownSession,
+                format!(
+                    "session {session} is not known: the backup manager was started again, and what was not \
+                     committed then is gone; run the backup again"
+                ),
+            )),
+        }
+    }
+
+    /// One backup of a database at a time, as the engine itself has it.
+    fn slot(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let request: BeginBackup = message::decode(request, "request for a backup").ok()?;
+        Some(message::encode(&(request.job, request.database)))
+    }
+}
+
+struct RepositoryIntake {
+    session: AppendSession,
+    clock: Arc<dyn Clock>,
+}
+
+impl Intake for RepositoryIntake {
+    fn session(&self) -> Uuid {
+        self.session.id().0
+    }
+
+    fn write(&self, block: Block) -> Result<(), StoreError> {
+        self.session
+            .write(&block.header, &block.payload)
+            .map_err(|error| refusal::write(&error))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.session.sync().map_err(|error| refusal::write(&error))
+    }
+
+    fn commit(self: Box<Self>, facts: &[u8], ends: &[StreamEnd]) -> Result<Vec<u8>, StoreError> {
+        let facts = SessionFacts::decode(facts).map_err(|error| StoreError::Failed {
+            message: format!("the facts of the backup set cannot be read: {error}"),
+        })?;
+        let point = self
+            .session
+            .commit(&facts, ends, self.clock.now())
+            .map_err(|error| refusal::commit(&error))?;
+        tracing::info!(point = %point.id, file = %point.file, bytes = point.bytes, "restore point committed");
+        Ok(message::encode(&PointInfo::from(&point)))
+    }
+
+    fn abort(self: Box<Self>, reason: &str) {
+        tracing::warn!(session = %self.session.id(), reason, "backup aborted, no restore point");
+        self.session.abort();
+    }
+}
+
+struct RepositoryOutlet {
+    reader: SessionReader,
+}
+
+impl Outlet for RepositoryOutlet {
+    fn session(&self) -> Uuid {
+        self.reader.point().id.0
+    }
+
+    fn streams(&self) -> &[StreamEnd] {
+        self.reader.streams()
+    }
+
+    fn read(&self, stream: u16, sequence: u64) -> Result<Block, StoreError> {
+        let (header, payload) = self
+            .reader
+            .read_block(stream, sequence)
+            .map_err(|error| refusal::damaged(&error))?;
+        Ok(Block { header, payload })
+    }
+}

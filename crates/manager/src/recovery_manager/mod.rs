@@ -1,0 +1,54 @@
+//! The recovery manager: beside the database. It opens virtual devices, tells the engine to back
+//! up or restore, and runs the source mover.
+
+mod backup;
+mod device_set;
+mod export;
+mod give;
+mod import;
+mod restore;
+mod take;
+
+use std::sync::Arc;
+
+use vab_mover::Source;
+use vab_vdi::memory::Hub;
+use vab_vdi::{EngineTransport, Transport};
+
+pub use backup::{BackupError, DatabaseBackup};
+pub use device_set::DeviceSetError;
+pub use export::{Export, ExportError};
+pub use give::GiveError;
+pub use import::{Import, ImportError, ImportReport, Imported};
+pub use restore::{Restore, RestoreError, RestoreReport, RestoreTarget};
+pub use take::TakeError;
+
+use crate::server;
+
+/// Takes backups of an engine's databases and sends them to a backup manager.
+#[derive(Clone, Debug)]
+pub struct RecoveryManager {
+    source: Source,
+    hub: Hub,
+}
+
+impl RecoveryManager {
+    /// Connects to the backup manager at `address` (`host:port`).
+    ///
+    /// # Errors
+    /// When nobody of ours answers there.
+    pub async fn connect(address: &str) -> Result<Self, server::ConnectError> {
+        Ok(Self {
+            source: server::connect(address).await?,
+            hub: Hub::new(),
+        })
+    }
+
+    fn transport(&self) -> Arc<dyn Transport> {
+        Arc::new(self.hub.clone())
+    }
+
+    fn engine_side(&self) -> Arc<dyn EngineTransport> {
+        Arc::new(self.hub.clone())
+    }
+}

@@ -1,0 +1,238 @@
+//! Restores a database along a planned chain.
+
+use std::sync::Arc;
+
+use vab_chain::{Plan, PointId, ServerTime, Target, Unreachable};
+use vab_engine::{Engine, Recovery, RestoreRequest, Restored, StopEdge};
+
+use super::give::{GiveError, give};
+use crate::catalog::{Catalog, CatalogError, Filter};
+use crate::listing;
+use crate::observer::Observer;
+use crate::point::PointInfo;
+
+/// Which database to restore, to which moment, under which name.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Restore {
+    /// Only restore points of this job; `None` when the database is in one job only.
+    pub job: Option<String>,
+    /// The database that was backed up.
+    pub database: String,
+    /// To which moment.
+    pub target: RestoreTarget,
+    /// The name to restore to; `None` for the same.
+    pub name: Option<String>,
+    /// Replace a database of that name.
+    pub replace: bool,
+}
+
+/// The moment to restore to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestoreTarget {
+    /// The latest that can be reached.
+    #[default]
+    Latest,
+    /// A moment of the server's local clock.
+    Time(ServerTime),
+    /// The end of a restore point.
+    Point(PointId),
+}
+
+impl Restore {
+    /// The latest state of `database` under its own name.
+    pub fn new(database: impl Into<String>) -> Self {
+        Self {
+            job: None,
+            database: database.into(),
+            target: RestoreTarget::default(),
+            name: None,
+            replace: false,
+        }
+    }
+}
+
+/// What a restore did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// The name of the restored database.
+    pub database: String,
+    /// The steps that were taken.
+    pub plan: Plan,
+    /// What the engine said after the last of them.
+    pub last: Restored,
+}
+
+/// Why a database was not restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The restore points could not be looked up.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// No restore points of the database.
+    #[error("there are no restore points of the database {database}{}; `vab list` shows what there is", of_job(.job.as_deref()))]
+    NoPoints {
+        /// The database.
+        database: String,
+        /// The job that was asked for.
+        job: Option<String>,
+    },
+    /// Several jobs have backed up a database of this name.
+    #[error("the database {database} is in the jobs {}; choose one with --job", .jobs.join(", "))]
+    SeveralJobs {
+        /// The database.
+        database: String,
+        /// The jobs.
+        jobs: Vec<String>,
+    },
+    /// The moment cannot be reached with the restore points that are there.
+    #[error("the database {database} cannot be restored to that moment: {reason}")]
+    Unreachable {
+        /// The database.
+        database: String,
+        /// Why.
+        reason: Box<Unreachable>,
+    },
+    /// A step failed. The database is left restoring.
+    #[error("step {step} of {steps} ({kind}, restore point {point}) failed")]
+    Step {
+        /// The step, from 1.
+        step: usize,
+        /// The number of steps.
+        steps: usize,
+        /// What it restores.
+        kind: vab_chain::BackupKind,
+        /// The restore point.
+        point: PointId,
+        /// Why.
+        #[source]
+        error: Box<GiveError<vab_engine::RestoreError>>,
+    },
+    /// The plan stops in a way that no engine here knows.
+    #[error("the plan says `{stop}`, which engines are not told how to do")]
+    UnknownStop {
+        /// Where the plan stops.
+        stop: String,
+    },
+    /// The plan has no step.
+    #[error("the plan for the database {database} has no step")]
+    EmptyPlan {
+        /// The database.
+        database: String,
+    },
+}
+
+fn of_job(job: Option<&str>) -> String {
+    job.map(|job| format!(" in the job {job}"))
+        .unwrap_or_default()
+}
+
+impl Restore {
+    /// The restore points that bring the database to the moment, in order.
+    ///
+    /// # Errors
+    /// When the moment cannot be reached; the error names the gap and the nearest moments that
+    /// can.
+    pub async fn plan(&self, catalog: &Catalog) -> Result<(Plan, Vec<PointInfo>), RestoreError> {
+        let filter = Filter {
+            job: self.job.clone(),
+            database: Some(self.database.clone()),
+        };
+        let points = catalog.points(&filter).await?;
+        let mut jobs: Vec<_> = points.iter().map(|point| point.job.clone()).collect();
+        jobs.sort();
+        jobs.dedup();
+        if jobs.len() > 1 {
+            return Err(RestoreError::SeveralJobs {
+                database: self.database.clone(),
+                jobs,
+            });
+        }
+        if points.is_empty() {
+            return Err(RestoreError::NoPoints {
+                database: self.database.clone(),
+                job: self.job.clone(),
+            });
+        }
+        let target = match self.target {
+            RestoreTarget::Latest => Target::Latest,
+            RestoreTarget::Time(time) => Target::Time(time),
+            RestoreTarget::Point(id) => Target::Point(id),
+        };
+        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
+            RestoreError::Unreachable {
+                database: self.database.clone(),
+                reason: Box::new(reason),
+            }
+        })?;
+        Ok((plan, points))
+    }
+
+    /// Plans and restores into `engine`.
+    ///
+    /// # Errors
+    /// When the moment cannot be reached, or a step fails; the database is then left restoring.
+    pub async fn run(
+        &self,
+        catalog: &Catalog,
+        engine: Arc<dyn Engine>,
+        observer: &Observer,
+    ) -> Result<RestoreReport, RestoreError> {
+        let (plan, points) = self.plan(catalog).await?;
+        let name = self.name.clone().unwrap_or_else(|| self.database.clone());
+        let mut last = None;
+        for (index, step) in plan.steps.iter().enumerate() {
+            let Some(point) = points.iter().find(|point| point.id == step.point) else {
+                return Err(CatalogError::NoSuchPoint { id: step.point }.into());
+            };
+            let ends = index + 1 == plan.steps.len();
+            let mut request = RestoreRequest::new(name.clone(), step.kind, Vec::new());
+            if let Some(stop) = &step.stop_at {
+                let known = stop_at(stop);
+                request.stop_at = Some(known.ok_or_else(|| RestoreError::UnknownStop {
+                    stop: stop.to_string(),
+                })?);
+            }
+            request.recovery = if ends {
+                Recovery::Recovery
+            } else {
+                Recovery::NoRecovery
+            };
+            request.replace = self.replace && index == 0;
+            let engine = Arc::clone(&engine);
+            let title = format!("{} of {}", step.kind, point.database);
+            let restored = give(catalog, point, title, observer, move |devices, hub| {
+                request.devices = devices;
+                engine.restore(&request, hub)
+            })
+            .await;
+            last = Some(restored.map_err(|error| RestoreError::Step {
+                step: index + 1,
+                steps: plan.steps.len(),
+                kind: step.kind,
+                point: point.id,
+                error: Box::new(error),
+            })?);
+        }
+        let last = last.ok_or_else(|| RestoreError::EmptyPlan {
+            database: self.database.clone(),
+        })?;
+        Ok(RestoreReport {
+            database: name,
+            plan,
+            last,
+        })
+    }
+}
+
+fn stop_at(stop: &vab_chain::StopAt) -> Option<vab_engine::StopAt> {
+    let at = |lsn, edge| vab_engine::StopAt::Lsn { lsn, edge };
+    Some(match stop {
+        vab_chain::StopAt::Time(time) => vab_engine::StopAt::Time(*time),
+        vab_chain::StopAt::BeforeLsn(lsn) => at(*lsn, StopEdge::Before),
+        vab_chain::StopAt::AtLsn(lsn) => at(*lsn, StopEdge::At),
+        _ => return None,
+    })
+}

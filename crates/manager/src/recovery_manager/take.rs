@@ -1,0 +1,122 @@
+//! One backup: the engine's statement, its devices, the source mover and the commit.
+
+use std::sync::Arc;
+
+use vab_mover::Source;
+use vab_mover::source::StreamError;
+use vab_repository::SessionFacts;
+use vab_vdi::{DeviceName, Transport};
+
+use super::device_set::{DeviceSetError, OpenDevices, Statement};
+use crate::message::{self, BeginBackup, MessageError};
+use crate::observer::Observer;
+use crate::point::PointInfo;
+
+/// Why a backup left no restore point. `E` is the error of the engine's statement.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TakeError<E: std::error::Error + 'static> {
+    /// The engine's statement failed.
+    #[error("the engine did not make the backup")]
+    Statement(#[source] E),
+    /// The devices failed.
+    #[error(transparent)]
+    Devices(#[from] DeviceSetError),
+    /// The way to the repository, or the repository, failed.
+    #[error(transparent)]
+    Mover(#[from] vab_mover::source::BackupError),
+    /// The repository did not commit. Unless it says that it is in doubt, there is no restore
+    /// point.
+    #[error("the backup was not committed")]
+    Commit(#[from] vab_mover::source::CommitError),
+    /// What the engine said about the backup cannot be stored.
+    #[error("what the engine says about the backup cannot be stored")]
+    Facts(#[from] vab_format::EncodeError),
+    /// The answer to the commit is not ours. The restore point may be there: list it.
+    #[error("the backup was stored, but the answer cannot be read")]
+    Receipt(#[from] MessageError),
+}
+
+/// What to take, and from where.
+pub(crate) struct Take<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) begin: BeginBackup,
+    pub(crate) streams: u16,
+    /// Bytes it will move, where that is known.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) observer: &'a Observer,
+}
+
+impl Take<'_> {
+    /// Runs `statement` against a new device set while the streams go to the target, and commits
+    /// when both have ended well. Anything else leaves nothing.
+    pub(crate) async fn run<E: std::error::Error + Send + 'static>(
+        self,
+        statement: impl FnOnce(Vec<DeviceName>) -> Result<SessionFacts, E> + Send + 'static,
+    ) -> Result<PointInfo, TakeError<E>> {
+        let kind = self
+            .begin
+            .kind
+            .map_or_else(|| "backup".to_owned(), |kind| kind.to_string());
+        let title = format!("{kind} of {}", self.begin.database);
+        let session = self
+            .source
+            .begin_backup(message::encode(&self.begin), self.streams)
+            .await?;
+        let devices = usize::from(self.streams);
+        let (statement, opened) = Statement::start(self.transport, devices, statement).await?;
+        let OpenDevices { set, devices } = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                session.abort("the engine did not open the devices").await;
+                return Err(cause(statement.abort().await?, error.into()));
+            }
+        };
+        let _shown = self.observer.transfer(title, self.bytes);
+        let tally = self.observer.tally(devices.len());
+        let moved = session
+            .run(devices, move |moved| tally.moved(moved.stream, moved.bytes))
+            .await;
+        let streamed = match moved {
+            Ok(streamed) => streamed,
+            // The device error that follows a failed statement is not the cause; the failed
+            // statement that follows an error on the way is not the cause either.
+            Err(error) if is_device(&error) => {
+                return Err(cause(statement.abort().await?, error.into()));
+            }
+            Err(error) => {
+                let _follows = statement.abort().await;
+                return Err(error.into());
+            }
+        };
+        let facts = match statement.end().await? {
+            Ok(facts) => facts,
+            Err(error) => {
+                streamed.abort("the engine's statement failed").await;
+                return Err(TakeError::Statement(error));
+            }
+        };
+        set.close().map_err(DeviceSetError::from)?;
+        let receipt = streamed.commit(facts.encode()?).await?;
+        Ok(message::decode(&receipt, "receipt")?)
+    }
+}
+
+fn is_device(error: &vab_mover::source::BackupError) -> bool {
+    matches!(
+        error,
+        vab_mover::source::BackupError::Stream {
+            source: StreamError::Device(_),
+            ..
+        }
+    )
+}
+
+/// The statement's own error where it has one, else what was seen at the devices.
+fn cause<T, E: std::error::Error>(statement: Result<T, E>, seen: TakeError<E>) -> TakeError<E> {
+    match statement {
+        Err(error) => TakeError::Statement(error),
+        Ok(_) => seen,
+    }
+}

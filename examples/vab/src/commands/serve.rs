@@ -1,0 +1,28 @@
+//! `vab serve`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use vab_manager::{BackupManager, ServeOptions, SystemClock};
+
+use super::Failure;
+use crate::args::ServeArguments;
+use crate::interrupt;
+use crate::print::out::outln;
+
+pub(crate) async fn run(arguments: ServeArguments) -> Result<ExitCode, Failure> {
+    let manager = BackupManager::open(&arguments.repository, Arc::new(SystemClock))?;
+    let mut options = ServeOptions::default();
+    options.allow_plain_network = arguments.allow_plain_network;
+    let serving = manager.listen(arguments.listen, options).await?;
+    outln!("repository {}", arguments.repository.display());
+    outln!("listening on {}; Ctrl-C stops", serving.address());
+    serving
+        .until(async {
+            interrupt::requested().await;
+            eprintln!("stopping: what runs is finished or aborted");
+        })
+        .await?;
+    outln!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
