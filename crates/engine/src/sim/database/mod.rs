@@ -1,10 +1,12 @@
 //! One database of the embedded engine.
 
 mod backup;
+mod checks;
 mod core;
 mod redo;
 mod restore;
 mod standby;
+mod stop;
 mod transaction;
 mod undo;
 mod work;

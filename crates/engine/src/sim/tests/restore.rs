@@ -346,6 +346,9 @@ fn a_bulk_logged_log_goes_to_its_end_or_not_at_all() {
     assert!(bulk.set.flags.bulk_logged && !next.set.flags.bulk_logged);
     world.restore_all("copy", &[&full, &bulk, &next], None);
     assert_eq!(world.rows("copy"), world.rows("db"));
+    world.put("copy", 101, "y");
+    let after = world.log("copy").set;
+    assert!(!after.flags.bulk_logged, "the load is in an earlier log");
     world.restore("stop", &full);
     let mut request = RestoreRequest::new("stop", BackupKind::Log, Vec::new());
     request.stop_at = Some(StopAt::Time(inside));
