@@ -509,7 +509,7 @@ impl World {
         }
     }
 
-    /// Rule 10: what the engine is told to be durable must be so now, whatever happens next.
+    /// What the engine is told to be durable must be so now, whatever happens next.
     fn promise_durable(&self, stream: u16, blocks: u64) {
         let session = self.session.unwrap();
         if let Some(open) = self.disk.open.get(&session) {
