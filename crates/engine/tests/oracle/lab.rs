@@ -114,6 +114,15 @@ impl<'h> Lab<'h> {
                 .entry(self.history.owner(at.0, at.1))
                 .or_insert(tried.steps.len());
             if goal.is_some_and(|goal| self.is_there(goal, kept, stop.as_ref(), &restored)) {
+                if std::env::var_os("VAB_SEED").is_some() {
+                    let id = |(index, stop): &(usize, _)| {
+                        format!("{} {stop:?}", self.history.kept[*index].set.id)
+                    };
+                    eprintln!(
+                        "{goal:?}: {:?}",
+                        tried.steps.iter().map(id).collect::<Vec<_>>()
+                    );
+                }
                 return (Some(tried.steps.len()), places);
             }
             let is_log = kept.set.kind == BackupKind::Log;
@@ -150,6 +159,8 @@ impl<'h> Lab<'h> {
             }
             match set.kind {
                 BackupKind::Full => {}
+                // Only one is ever needed, and it comes first.
+                BackupKind::Differential if tried.steps.len() > 1 => {}
                 BackupKind::Differential => all.push((index, None)),
                 // The engine refuses the rest; this only spares the asking.
                 BackupKind::Log if set.first_lsn > redo || set.last_lsn <= redo => {}
