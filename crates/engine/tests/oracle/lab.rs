@@ -115,6 +115,7 @@ impl<'h> Lab<'h> {
                 .or_insert(tried.steps.len());
             if goal.is_some_and(|goal| self.is_there(goal, kept, stop.as_ref(), &restored)) {
                 if std::env::var_os("VAB_SEED").is_some() {
+                    // Replayed for a person.
                     let id = |(index, stop): &(usize, _)| {
                         format!("{} {stop:?}", self.history.kept[*index].set.id)
                     };
@@ -165,7 +166,11 @@ impl<'h> Lab<'h> {
                 // The engine refuses the rest; this only spares the asking.
                 BackupKind::Log if set.first_lsn > redo || set.last_lsn <= redo => {}
                 BackupKind::Log => {
-                    all.push((index, None));
+                    // No header tells that the end of a later log is still the state at a time.
+                    let later = matches!(goal, Some(Goal::Time(time)) if set.finished > time);
+                    if !later {
+                        all.push((index, None));
+                    }
                     match goal {
                         Some(Goal::Time(time)) => all.push((index, Some(StopAt::Time(time)))),
                         Some(Goal::Place(_, lsn)) => all.push((index, Some(before(lsn)))),
