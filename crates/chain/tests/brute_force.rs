@@ -115,6 +115,12 @@ fn shortest_to_time(world: &World, at: i64) -> Option<usize> {
         let here = backup.known && backup.branch == branch && backup.end == place;
         here && (until >= at || backup.finished == at)
     });
+    // A recovery went back to here, and a log that is known tells of it.
+    let recovered = world.branches.iter().enumerate().any(|(index, child)| {
+        let here = child.left == Some((branch, goal)) && child.reached >= at;
+        here && logs().any(|log| log.branch == index && log.first <= place)
+    });
+    let rests = rests || recovered;
     let at_rest = world.distances(|backup| {
         let same = |other: &&Backup| {
             other.known && other.branch == backup.branch && other.end == backup.end

@@ -21,7 +21,8 @@ pub struct Recovery {
     pub fork: ForkId,
     /// When the database was recovered, on the server's clock.
     pub at: ServerTime,
-    /// The time it was recovered to; `None` when not known.
+    /// The time it was recovered to, on the fork before; `None` when not known, and when that
+    /// fork's own log was not there.
     pub reached: Option<ServerTime>,
 }
 

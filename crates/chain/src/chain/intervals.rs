@@ -146,6 +146,19 @@ impl Chain {
                 to: log.finished,
             });
         }
+        // Between a backup and the moment that a recovery went back to, if nothing was logged.
+        for branch in self
+            .forks
+            .iter()
+            .filter_map(|child| self.forks.branch_of(child))
+        {
+            let since = self
+                .end_time(fork, branch.at)
+                .filter(|_| branch.parent == fork);
+            if let (Some(from), Some(to)) = (since, self.recorded_at(fork, branch.at)) {
+                found.push(Interval { from, to });
+            }
+        }
         // After a place where the log is known to have rested.
         for end in track.log_ends() {
             if self.end_time(fork, end.at).is_some() {

@@ -294,15 +294,22 @@ impl Chain {
         at.next().into_iter().chain(at.filter(alive)).collect()
     }
 
+    /// The time that a recovery went back to which began a fork at this place.
+    pub(crate) fn recorded_at(&self, fork: Fork, lsn: Lsn) -> Option<ServerTime> {
+        let owner = self.forks.owner(Place { fork, lsn }).fork;
+        let left_here = |child: &Fork| {
+            let branch = self.forks.branch_of(*child);
+            branch.is_some_and(|branch| branch.at == lsn && branch.parent == owner)
+        };
+        let children = self.forks.iter().filter(left_here);
+        children
+            .filter_map(|child| self.lives.get(child.index())?.reached)
+            .max()
+    }
+
     /// Between which times the history on `fork` came to `lsn`.
     pub(crate) fn time_at(&self, fork: Fork, lsn: Lsn) -> (Option<ServerTime>, Option<ServerTime>) {
-        let recorded = self.forks.iter().find_map(|child| {
-            let branch = self.forks.branch_of(child)?;
-            let here =
-                branch.at == lsn && self.forks.owner(Place { fork, lsn }).fork == branch.parent;
-            here.then(|| self.lives.get(child.index())?.reached)
-                .flatten()
-        });
+        let recorded = self.recorded_at(fork, lsn);
         if recorded.is_some() {
             return (recorded, recorded);
         }

@@ -209,7 +209,10 @@ impl<'c> Search<'c> {
             } => !including && lsn == goal,
             Goal::Time(goal) => {
                 let track = self.chain.track(self.fork);
-                time == Some(goal) || track.is_some_and(|track| track.rests_at(lsn, goal))
+                let recovered = self.chain.recorded_at(self.fork, lsn);
+                time == Some(goal)
+                    || track.is_some_and(|track| track.rests_at(lsn, goal))
+                    || recovered.is_some_and(|until| until >= goal)
             }
         }
     }

@@ -149,7 +149,7 @@ impl History {
 
     fn value(&mut self) -> (u8, usize) {
         self.next_value = self.next_value.wrapping_add(1);
-        (self.next_value, self.random.below(1500))
+        (self.next_value, 1 + self.random.below(1500))
     }
 
     fn committed(&mut self) {
@@ -167,7 +167,11 @@ impl History {
     }
 
     fn delete(&mut self) {
-        let key = self.random.below(12) as u64;
+        // A row that is there: a commit without a change would leave nothing to tell it by.
+        let keys: Vec<u64> = self.rows.keys().copied().filter(|key| *key < 12).collect();
+        let Some(key) = keys.get(self.random.below(12)).copied() else {
+            return;
+        };
         let mut transaction = self.instance.database(DB).unwrap().begin().unwrap();
         transaction.delete(key).unwrap();
         if self.random.below(2) == 0 {
@@ -258,6 +262,8 @@ impl History {
             RecoveryModel::BulkLogged,
         ];
         let model = models[self.random.below(3)];
+        // The log that begins a chain reaches back to the oldest open transaction.
+        self.open = None;
         self.instance
             .database(DB)
             .unwrap()
@@ -285,11 +291,16 @@ impl History {
             .then(|| self.moments[self.random.below(self.moments.len())])
             .filter(|stop| *stop > self.kept[full].set.finished);
         self.open = None;
-        let mut outcome = StopOutcome::NotAsked;
+        let mut outcome = (StopOutcome::NotAsked, None);
+        let mut differential = false;
         for n in full..self.kept.len() {
             let kept = &self.kept[n];
             let other_full = n != full && kept.set.kind == BackupKind::Full;
             if other_full || (n != full && self.random.below(6) == 0) {
+                continue;
+            }
+            // One differential is applied at most.
+            if kept.set.kind == BackupKind::Differential && differential {
                 continue;
             }
             let mut request = RestoreRequest::new(DB, kept.set.kind, Vec::new());
@@ -297,11 +308,14 @@ impl History {
             request.replace = true;
             let readers = kept.stripes.iter().map(Vec::as_slice);
             if let Ok(step) = self.instance.restore_from(&request, readers) {
-                outcome = step.stop;
+                outcome = (step.stop, kept.set.last_fork);
+                differential |= kept.set.kind == BackupKind::Differential;
             }
         }
         self.clock.advance(1_000_000);
-        let reached = stop.filter(|_| outcome == StopOutcome::Reached);
+        // A log that crosses to another fork does not tell when the stop was.
+        let on_its_fork = outcome.1 == self.instance.database(DB).unwrap().info().fork;
+        let reached = stop.filter(|_| outcome.0 == StopOutcome::Reached && on_its_fork);
         self.recover(reached);
     }
 

@@ -114,6 +114,16 @@ impl<'h> Lab<'h> {
                 .entry(self.history.owner(at.0, at.1))
                 .or_insert(tried.steps.len());
             if goal.is_some_and(|goal| self.is_there(goal, kept, stop.as_ref(), &restored)) {
+                if std::env::var_os("VAB_SEED").is_some() {
+                    // Replayed for a person.
+                    let id = |(index, stop): &(usize, _)| {
+                        format!("{} {stop:?}", self.history.kept[*index].set.id)
+                    };
+                    eprintln!(
+                        "{goal:?}: {:?}",
+                        tried.steps.iter().map(id).collect::<Vec<_>>()
+                    );
+                }
                 return (Some(tried.steps.len()), places);
             }
             let is_log = kept.set.kind == BackupKind::Log;
@@ -150,11 +160,17 @@ impl<'h> Lab<'h> {
             }
             match set.kind {
                 BackupKind::Full => {}
+                // Only one is ever needed, and it comes first.
+                BackupKind::Differential if tried.steps.len() > 1 => {}
                 BackupKind::Differential => all.push((index, None)),
                 // The engine refuses the rest; this only spares the asking.
                 BackupKind::Log if set.first_lsn > redo || set.last_lsn <= redo => {}
                 BackupKind::Log => {
-                    all.push((index, None));
+                    // No header tells that the end of a later log is still the state at a time.
+                    let later = matches!(goal, Some(Goal::Time(time)) if set.finished > time);
+                    if !later {
+                        all.push((index, None));
+                    }
                     match goal {
                         Some(Goal::Time(time)) => all.push((index, Some(StopAt::Time(time)))),
                         Some(Goal::Place(_, lsn)) => all.push((index, Some(before(lsn)))),

@@ -200,9 +200,8 @@ fn check_latest(
             && **other != history.owner(place.0, place.1)
     });
     match further {
-        Some(further) if history.is_before(place, end) => {
-            Err(format!("{further:?} is later than\n{plan}"))
-        }
+        // With a note, the way to the newest fork is not known to the chain.
+        Some(further) if plan.notes.is_empty() => Err(format!("{further:?} is later than\n{plan}")),
         _ => Ok(()),
     }
 }
@@ -280,7 +279,7 @@ fn retention_keeps_what_it_promises_and_no_more() {
 #[test]
 fn the_histories_hold_every_kind_of_break() {
     let mut seen = HashSet::new();
-    for seed in 0..HISTORIES {
+    for seed in 0..4 * HISTORIES {
         let history = History::play(seed);
         let chain = history.chain(|_| true);
         for time in &history.moments {
