@@ -22,6 +22,7 @@ use disk::crash::{Crash, Dice, Left, fingerprint};
 use disk::workload::{Recording, fixed, generated, holds, open, storage};
 use disk::{Image, MemoryDisk};
 use vab_repository::Repository;
+use vab_repository::storage::StoragePath;
 
 /// Opens an image with recovery and holds it against what the workload confirmed.
 fn check(image: Image, recording: &Recording, position: usize) -> Result<(), String> {
@@ -29,7 +30,7 @@ fn check(image: Image, recording: &Recording, position: usize) -> Result<(), Str
     let repository = open(&disk)?;
     holds(&repository, &recording.committed, position)?;
     drop(repository);
-    let names: Vec<_> = disk.image().names.into_keys().collect();
+    let names = names(&disk);
     // Once more: nothing is left to do.
     let repository = open(&disk)?;
     if !repository.notices().is_empty() {
@@ -38,10 +39,16 @@ fn check(image: Image, recording: &Recording, position: usize) -> Result<(), Str
             repository.notices()
         ));
     }
-    if names != disk.image().names.into_keys().collect::<Vec<_>>() {
+    holds(&repository, &recording.committed, position)?;
+    drop(repository);
+    if names != self::names(&disk) {
         return Err("a second recovery changed names".to_owned());
     }
-    holds(&repository, &recording.committed, position)
+    Ok(())
+}
+
+fn names(disk: &MemoryDisk) -> Vec<StoragePath> {
+    disk.image().names.into_keys().collect()
 }
 
 /// Recovery itself: a crash is made that leaves it something to do, and its own calls are

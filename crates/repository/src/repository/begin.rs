@@ -22,10 +22,11 @@ pub(super) fn begin(
     request: SessionRequest,
     keys: Option<&[u8]>,
 ) -> Result<AppendSession, BeginError> {
-    if inner.lock.is_none() {
+    let Some(tenure) = &inner.tenure else {
         return Err(BeginError::ReadOnly);
-    }
+    };
     request.check()?;
+    tenure.check(&*inner.storage)?;
     if request.encrypted != keys.is_some() {
         return Err(BeginError::Keys {
             encrypted: request.encrypted,

@@ -1,7 +1,5 @@
 //! The file that says which repository this is.
 
-use std::fmt::Write as _;
-
 use uuid::Uuid;
 use vab_chain::UtcTime;
 use vab_format::checksum::crc32c;
@@ -29,15 +27,13 @@ pub(super) enum MarkerError {
 
 impl Marker {
     pub(super) fn to_text(self) -> String {
-        let mut text = format!(
+        let text = format!(
             "vab-repository {VERSION}\nid {}\ncreated {}\n",
             self.id,
             self.created.as_micros()
         );
-        let crc = crc32c(text.as_bytes());
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "crc32c {crc:08x}");
-        text
+        let line = checksum_line(&text);
+        text + &line
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, MarkerError> {
@@ -46,7 +42,13 @@ impl Marker {
 
     fn parse(bytes: &[u8]) -> Option<Result<Self, MarkerError>> {
         let text = std::str::from_utf8(bytes).ok()?;
-        let mut lines = text.lines();
+        // The checksum is the last line in every version, so that damage is not taken for a
+        // later one.
+        let (covered, crc) = text.split_at_checked(text.rfind("crc32c ")?)?;
+        if crc != checksum_line(covered) {
+            return None;
+        }
+        let mut lines = covered.lines();
         let version: u32 = lines
             .next()?
             .strip_prefix("vab-repository ")?
@@ -57,13 +59,13 @@ impl Marker {
         }
         let id = lines.next()?.strip_prefix("id ")?.parse().ok()?;
         let created = lines.next()?.strip_prefix("created ")?.parse().ok()?;
-        let marker = Self {
-            id,
-            created: UtcTime::from_micros(created),
-        };
-        // Its checksum and every other byte must be what would be written.
-        (marker.to_text() == text).then_some(Ok(marker))
+        let created = UtcTime::from_micros(created);
+        Some(Ok(Self { id, created }))
     }
+}
+
+fn checksum_line(covered: &str) -> String {
+    format!("crc32c {:08x}\n", crc32c(covered.as_bytes()))
 }
 
 #[cfg(test)]
@@ -81,10 +83,17 @@ mod tests {
     }
 
     #[test]
-    fn a_later_layout_is_refused() {
+    fn a_later_layout_is_refused_unless_it_is_damage() {
+        let later = "vab-repository 2\nmore\n";
+        let whole = format!("{later}{}", checksum_line(later));
         assert_eq!(
-            Marker::from_bytes(b"vab-repository 2\nmore\n"),
+            Marker::from_bytes(whole.as_bytes()),
             Err(MarkerError::Newer(2))
+        );
+        let damaged = MARKER.to_text().replacen(" 1\n", " 3\n", 1);
+        assert_eq!(
+            Marker::from_bytes(damaged.as_bytes()),
+            Err(MarkerError::Damaged)
         );
     }
 

@@ -23,10 +23,11 @@ use crate::container::{ReadError, VabFile};
 use crate::names::DiskName;
 use crate::point::StoredPoint;
 use crate::session::{AppendSession, BeginError, SessionReader, SessionRequest};
-use crate::storage::{Access, LocalDirectory, Lock, Storage, StorageError, StorageErrorKind};
+use crate::storage::{Access, LocalDirectory, Storage, StorageError, StorageErrorKind};
 
 pub use error::OpenError;
 pub use owner::Owner;
+use owner::Tenure;
 pub use rescan::{RescanError, RescanOptions, RescanReport};
 pub use retention::{RemoveError, Removed, RetentionPlan};
 pub(crate) use survey::KnownFile;
@@ -50,7 +51,7 @@ pub(crate) struct Inner {
     storage: Arc<dyn Storage>,
     id: Option<Uuid>,
     /// Held while open for writing; `None` when read-only.
-    lock: Option<Box<dyn Lock>>,
+    tenure: Option<Tenure>,
     catalog: Mutex<Catalog>,
     notices: Mutex<Vec<Notice>>,
     /// Sessions that are on their way.
@@ -99,8 +100,8 @@ impl Repository {
         now: UtcTime,
     ) -> Result<Self, OpenError> {
         let owner = options.owner.unwrap_or_else(|| Owner::this_process(now));
-        let (id, lock) = open::for_writing(&*storage, &owner, now)?;
-        Self::with(storage, Some(id), Some(lock))
+        let (id, tenure) = open::for_writing(&*storage, owner, now)?;
+        Self::with(storage, Some(id), Some(tenure))
     }
 
     /// Opens a folder for reading, at any time, also beside the server that writes it. Nothing is
@@ -124,9 +125,9 @@ impl Repository {
     fn with(
         storage: Arc<dyn Storage>,
         id: Option<Uuid>,
-        lock: Option<Box<dyn Lock>>,
+        tenure: Option<Tenure>,
     ) -> Result<Self, OpenError> {
-        let mode = if lock.is_some() {
+        let mode = if tenure.is_some() {
             Mode::Recover
         } else {
             Mode::Read
@@ -140,7 +141,7 @@ impl Repository {
             inner: Arc::new(Inner {
                 storage,
                 id,
-                lock,
+                tenure,
                 catalog: Mutex::new(catalog),
                 notices: Mutex::new(notices),
                 running: AtomicUsize::new(0),
@@ -160,7 +161,7 @@ impl Repository {
 
     /// Whether it was opened for reading.
     pub fn is_read_only(&self) -> bool {
-        self.inner.lock.is_none()
+        self.inner.tenure.is_none()
     }
 
     /// What was found and done when it was opened, and what could not be written since.
@@ -170,6 +171,22 @@ impl Repository {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Renews the lease by which other machines that share the disk know that this server is
+    /// there: to be called every 20 seconds or so while the disk may be shared. It ends after a
+    /// minute. Who was taken over in spite of it commits nothing more.
+    ///
+    /// # Errors
+    /// When it was taken over, or the disk fails.
+    pub fn renew_lease(&self, now: UtcTime) -> Result<(), StorageError> {
+        let storage = &*self.inner.storage;
+        match &self.inner.tenure {
+            Some(tenure) => tenure
+                .check(storage)
+                .and_then(|()| tenure.renew(storage, now)),
+            None => Ok(()),
+        }
     }
 
     /// Free bytes, where that is known.
@@ -329,4 +346,12 @@ impl Inner {
 /// Whether a file or folder was simply not there.
 fn is_missing(error: &StorageError) -> bool {
     error.kind == StorageErrorKind::Missing
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(tenure) = &self.tenure {
+            tenure.release(&*self.storage);
+        }
+    }
 }

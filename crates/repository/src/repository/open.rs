@@ -5,8 +5,9 @@ use vab_chain::UtcTime;
 
 use super::layout::{self, FileRole};
 use super::marker::{self, Marker, MarkerError};
-use super::{OpenError, Owner, owner};
-use crate::storage::{Lock, Storage, StorageError, StorageErrorKind};
+use super::owner::Tenure;
+use super::{OpenError, Owner};
+use crate::storage::{Storage, StorageError, StorageErrorKind};
 
 /// The greatest version of the layout that is known.
 const VERSION: u32 = 1;
@@ -14,15 +15,15 @@ const VERSION: u32 = 1;
 /// Opens for writing: takes the lock, and makes an empty folder a repository.
 pub(super) fn for_writing(
     storage: &dyn Storage,
-    owner: &Owner,
+    owner: Owner,
     now: UtcTime,
-) -> Result<(Uuid, Box<dyn Lock>), OpenError> {
+) -> Result<(Uuid, Tenure), OpenError> {
     let found = read_marker(storage)?;
     if found.is_none() {
         refuse_foreign(storage)?;
     }
     let writable = |source| not_writable(storage, source);
-    let lock = owner::take(storage, owner)
+    let tenure = Tenure::take(storage, owner, now)
         .map_err(writable)?
         .map_err(|owner| OpenError::InUse {
             location: storage.location(),
@@ -30,7 +31,7 @@ pub(super) fn for_writing(
         })?;
     // Nobody else can have made it one since: this server has the lock.
     if let Some(marker) = read_marker(storage)? {
-        return Ok((marker.id, lock));
+        return Ok((marker.id, tenure));
     }
     let marker = Marker {
         id: Uuid::new_v4(),
@@ -39,7 +40,7 @@ pub(super) fn for_writing(
     storage
         .replace(&layout::marker(), marker.to_text().as_bytes())
         .map_err(writable)?;
-    Ok((marker.id, lock))
+    Ok((marker.id, tenure))
 }
 
 /// Opens for reading, beside whoever writes. The folder may be one that was copied without its

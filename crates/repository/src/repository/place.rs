@@ -14,6 +14,13 @@ use crate::session::{Place, Placement, Target};
 use crate::storage::{StorageError, StoragePath};
 
 impl Place for Inner {
+    fn check_owner(&self) -> Result<(), StorageError> {
+        match &self.tenure {
+            Some(tenure) => tenure.check(&*self.storage),
+            None => Ok(()),
+        }
+    }
+
     fn publish(&self, placement: &Placement) -> Result<(), StorageError> {
         match placement {
             Placement::New { file, .. } => self.storage.publish(file),

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError};
 use vab_chain::{Catalog as Databases, PointId, Retention, RetentionPolicy, Stored, UtcTime};
 
 use super::layout::FILE_METADATA;
-use super::{Inner, Repository};
+use super::{Inner, Repository, is_missing};
 use crate::catalog::{Catalog, JobFolder, StoredFile, write_job_metadata};
 use crate::point::StoredPoint;
-use crate::storage::{StorageError, StoragePath};
+use crate::storage::{Access, StorageError, StoragePath};
 
 /// What a retention policy means for a job, before anything is removed.
 #[derive(Clone, Debug)]
@@ -138,7 +138,9 @@ impl Repository {
         let mut removed = Removed::default();
         let result = self.inner.remove_in_order(&mut files, &mut removed);
         let mut catalog = self.inner.catalog();
-        for file in files {
+        for mut file in files {
+            // Its metadata may be gone already.
+            file.late = true;
             if let Some(folder) = file
                 .path
                 .folder()
@@ -184,7 +186,17 @@ impl Inner {
         while let Some(file) = files.last() {
             // Without its metadata a file is found again by its data, so the data goes last.
             self.storage.remove(&file.path.sibling(FILE_METADATA))?;
-            self.storage.remove(&file.path)?;
+            if let Err(error) = self.storage.remove(&file.path) {
+                // Gone, and only in doubt whether it stays gone after a crash: not to be listed.
+                if self
+                    .storage
+                    .open(&file.path, Access::Read)
+                    .is_err_and(|e| is_missing(&e))
+                {
+                    files.pop();
+                }
+                return Err(error);
+            }
             removed.bytes += file.metadata.committed_length();
             removed.files.push(file.path.clone());
             let sessions = file.metadata.sessions.iter();

@@ -16,6 +16,8 @@ use crate::storage::{DataFile, StorageError};
 
 /// What a session needs of the repository it was begun in.
 pub(crate) trait Place: Send + Sync + std::fmt::Debug {
+    /// Checks that no other server has taken over.
+    fn check_owner(&self) -> Result<(), StorageError>;
     /// Publishes a new file that is durable.
     fn publish(&self, placement: &Placement) -> Result<(), StorageError>;
     /// The commit is durable: the session becomes a restore point.
@@ -180,6 +182,7 @@ impl AppendSession {
         } = closing;
         let data = segments.iter().try_for_each(|segment| self.put(segment));
         let data = data.and_then(|()| self.target.file.sync());
+        let data = data.and_then(|()| self.place.check_owner());
         data.map_err(|error| self.failed(error))?;
         self.make_visible(&commit).map_err(|source| {
             self.fail(&source);

@@ -98,6 +98,8 @@ pub enum StorageErrorKind {
     },
     /// The file ends before the bytes that were asked for.
     Short,
+    /// Another server has taken the repository over.
+    TakenOver,
     /// Anything else, mostly a failing device.
     Failed,
 }
@@ -126,6 +128,7 @@ impl StorageErrorKind {
             Self::Full => "; free or add space, then run the backup again",
             Self::TooLong { .. } => "; it is not a file of this repository or it is damaged",
             Self::Short => "; the file was cut off",
+            Self::TakenOver => "; stop one of the two, then start the other again",
             Self::Failed => "; check the device and the system log",
         }
     }
@@ -141,6 +144,7 @@ impl fmt::Display for StorageErrorKind {
             Self::Full => f.write_str("no space left"),
             Self::TooLong { limit } => write!(f, "it is longer than {limit} bytes"),
             Self::Short => f.write_str("it ends too early"),
+            Self::TakenOver => f.write_str("another server has taken the repository over"),
             Self::Failed => f.write_str("the system reports an error"),
         }
     }

@@ -75,6 +75,8 @@ pub struct Recording {
     pub repository: Option<Repository>,
     /// Notices of servers that were stopped.
     pub noticed: usize,
+    /// The calls of servers that said good-bye: nobody is left to hear of a failure.
+    pub stopping: Vec<std::ops::Range<u64>>,
     /// How many servers were started.
     pub servers: usize,
 }
@@ -90,6 +92,7 @@ impl Recording {
             repository: None,
             servers: 0,
             noticed: 0,
+            stopping: Vec::new(),
         }
     }
 
@@ -102,10 +105,11 @@ impl Recording {
     }
 
     fn stop(&mut self) {
-        self.noticed += self
-            .repository
-            .take()
-            .map_or(0, |server| server.notices().len());
+        let before = self.disk.calls();
+        let server = self.repository.take();
+        self.noticed += server.as_ref().map_or(0, |server| server.notices().len());
+        drop(server);
+        self.stopping.push(before..self.disk.calls());
     }
 
     /// Does every step; what depends on one that failed is left out.
