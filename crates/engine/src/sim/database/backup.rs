@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::request::{BackupRequest, Progress, Tail};
 use crate::sim::bytes::{Put, small_u16, small_u32};
 use crate::sim::extents::ExtentMap;
+use crate::sim::log::damaged;
 use crate::sim::meta::{Base, ChainStart, RestoreState};
 use crate::sim::page::PAGE_SIZE;
 use crate::sim::stream::{
@@ -407,10 +408,6 @@ impl Writer<'_> {
                 let Some(header) = log.read_block(at, &mut block)? else {
                     break;
                 };
-                if header.lsn(1) >= end {
-                    at = end;
-                    break;
-                }
                 payload.put(&block);
                 at = header.end();
             }
@@ -423,10 +420,8 @@ impl Writer<'_> {
             self.stripes.deal(Kind::Log, std::mem::take(&mut payload))?;
             self.tell(bytes);
         }
-        // The positions between the last block of one virtual log file and the first of the next
-        // are the same place.
-        if at < end && (at.vlf() == end.vlf() || end.block() != crate::sim::log::FIRST_BLOCK) {
-            return Err(crate::sim::log::damaged(at, "the log ends before its end").into());
+        if at < end {
+            return Err(damaged(at, "log that the backup needs is missing").into());
         }
         Ok(())
     }

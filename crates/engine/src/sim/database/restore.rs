@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 use crate::request::{Progress, Recovery, RestoreRequest, Restored, StopAt, StopOutcome};
 use crate::sim::bytes::Take;
 use crate::sim::extents::ExtentMap;
-use crate::sim::log::{Block, BlockHeader, FIRST_BLOCK};
+use crate::sim::log::{Block, BlockHeader};
 use crate::sim::meta::{self, Base, ChainStart, Interrupted, Meta, RestoreState};
 use crate::sim::page::{PAGE_SIZE, check};
 use crate::sim::stream::{Frame, Kind, Set, SetHead};
@@ -177,7 +177,7 @@ impl Core {
         if header.end() <= redo {
             return Ok(());
         }
-        let follows = header.vlf > redo.vlf() && header.block == FIRST_BLOCK;
+        let follows = header.continues == (redo.vlf(), redo.block()) && redo.slot() <= 1;
         if header.lsn(1) > redo && !follows {
             return Err(unsound("a log block is missing"));
         }

@@ -1,6 +1,6 @@
 //! Log blocks: what is written to the log at once.
 //!
-//! A block is 1 to 120 units of 512 bytes: a header of 40 bytes, then records, each behind its
+//! A block is 1 to 120 units of 512 bytes: a header of 44 bytes, then records, each behind its
 //! length (`u16`), then zeros. The number of a record in its block, from 1, is the slot of its
 //! LSN; the place of the block in its virtual log file, in units, is the block of its LSN.
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use vab_chain::Lsn;
 
 use super::record::Record;
-use crate::sim::bytes::{Put, Short, Take, length, small_u16, small_u32};
+use crate::sim::bytes::{Put, Short, Take, length, small_u16};
 
 /// Bytes of a unit.
 pub(crate) const UNIT: usize = 512;
@@ -20,9 +20,9 @@ const MAX_VLF: u32 = 1 << 31;
 const MAX_PLACE: u32 = 1 << 24;
 
 /// Bytes of a block's header.
-const HEADER: usize = 40;
+const HEADER: usize = 44;
 const MAGIC: [u8; 4] = *b"VLB1";
-const CHECKSUM_AT: usize = 20;
+const CHECKSUM_AT: usize = 24;
 
 /// The header of a block that was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub(crate) struct BlockHeader {
     /// Length in units.
     pub(crate) units: u16,
     pub(crate) records: u16,
+    /// Where the log ended before this block: the virtual log file, and the place in it. That is
+    /// the block's own place, or an earlier file's end.
+    pub(crate) continues: (u32, u32),
 }
 
 impl BlockHeader {
@@ -78,7 +81,7 @@ impl<'a> Block<'a> {
         let mut from = Take(bytes);
         from.bytes(4)?;
         let (vlf, block, units, records) = (from.u32()?, from.u32()?, from.u16()?, from.u16()?);
-        from.u32()?;
+        let continues = (from.u32()?, from.u32()?);
         let stored = from.u32()?;
         if checksum(bytes)? != stored || vlf > MAX_VLF || block > MAX_PLACE {
             return Err(Short);
@@ -88,6 +91,7 @@ impl<'a> Block<'a> {
             block,
             units,
             records,
+            continues,
         };
         Ok(Self { header, bytes })
     }
@@ -118,7 +122,13 @@ impl<'a> Block<'a> {
                 break;
             }
         }
-        (!kept.is_empty()).then(|| kept.finish(self.header.vlf, self.header.block, fork))
+        let BlockHeader {
+            vlf,
+            block,
+            continues,
+            ..
+        } = self.header;
+        (!kept.is_empty()).then(|| kept.finish((vlf, block), continues, fork))
     }
 }
 
@@ -161,10 +171,15 @@ impl BlockBuilder {
         true
     }
 
-    /// The whole block at its place; the builder is empty afterwards.
-    pub(crate) fn finish(&mut self, vlf: u32, block: u32, fork: Uuid) -> Vec<u8> {
+    /// The whole block at its place, behind the place where the log ended; the builder is empty
+    /// afterwards.
+    pub(crate) fn finish(
+        &mut self,
+        (vlf, block): (u32, u32),
+        continues: (u32, u32),
+        fork: Uuid,
+    ) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.bytes);
-        let used = small_u32(bytes.len());
         let units = bytes.len().div_ceil(UNIT);
         bytes.resize(units * UNIT, 0);
         let mut header = Vec::with_capacity(HEADER);
@@ -173,7 +188,8 @@ impl BlockBuilder {
         header.put(&block.to_le_bytes());
         header.put(&small_u16(units).to_le_bytes());
         header.put(&self.records.to_le_bytes());
-        header.put(&used.to_le_bytes());
+        header.put(&continues.0.to_le_bytes());
+        header.put(&continues.1.to_le_bytes());
         header.put(&[0; 4]);
         header.put(fork.as_bytes());
         put_over(&mut bytes, 0, &header);
@@ -203,7 +219,7 @@ mod tests {
             Record::Begin { tx, time }.encode(&mut record);
             assert!(builder.add(&record));
         }
-        builder.finish(34, 16, Uuid::from_u128(9))
+        builder.finish((34, 16), (34, 16), Uuid::from_u128(9))
     }
 
     fn lsns(bytes: &[u8]) -> Vec<Lsn> {
@@ -243,7 +259,10 @@ mod tests {
     fn a_full_block_takes_no_more() {
         let mut builder = BlockBuilder::default();
         while builder.add(&[0; 1000]) {}
-        assert_eq!(builder.finish(1, 16, Uuid::nil()).len(), MAX_BLOCK);
+        assert_eq!(
+            builder.finish((1, 16), (1, 16), Uuid::nil()).len(),
+            MAX_BLOCK
+        );
         assert!(builder.is_empty());
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Log {
     /// The virtual log file and block that the open block will be written to.
     vlf: u32,
     next: u32,
+    /// Where the log ends, without the open block.
+    tail: (u32, u32),
     open: BlockBuilder,
     scratch: Vec<u8>,
     fork: Uuid,
@@ -62,6 +64,7 @@ impl Log {
             files: BTreeMap::new(),
             vlf: at.vlf(),
             next: at.block().max(FIRST_BLOCK),
+            tail: (at.vlf(), at.block().max(FIRST_BLOCK)),
             open: BlockBuilder::default(),
             scratch: Vec::new(),
             fork,
@@ -149,7 +152,8 @@ impl Log {
         if self.open.is_empty() {
             return Ok(());
         }
-        let bytes = self.open.finish(self.vlf, self.next, self.fork);
+        let place = (self.vlf, self.next);
+        let bytes = self.open.finish(place, self.tail, self.fork);
         let (vlf, block) = (self.vlf, self.next);
         self.write(volume, vlf, block, &bytes)
     }
@@ -174,6 +178,7 @@ impl Log {
         file.unsynced = true;
         self.vlf = vlf;
         self.next = file.end;
+        self.tail = (vlf, file.end);
         self.unsynced = true;
         self.written += bytes.len() as u64;
         self.last_read.clear();
@@ -253,6 +258,7 @@ impl Log {
         }
         self.vlf = at.vlf();
         self.next = at.block().max(FIRST_BLOCK);
+        self.tail = (self.vlf, self.next);
         self.last_read.clear();
         Ok(())
     }
@@ -274,6 +280,7 @@ impl Log {
         }
         self.vlf = end.vlf();
         self.next = end.block().max(FIRST_BLOCK);
+        self.tail = (self.vlf, self.next);
         self.last_read.clear();
         Ok(())
     }
@@ -307,7 +314,10 @@ impl Log {
             .next()
             .map(|(vlf, _)| *vlf);
         match next {
-            Some(vlf) => self.read_exactly(vlf, FIRST_BLOCK, into),
+            // A block that continues another place shows that log is missing between the two.
+            Some(vlf) => Ok(self
+                .read_exactly(vlf, FIRST_BLOCK, into)?
+                .filter(|header| header.continues == (at.vlf(), at.block()))),
             None => Ok(None),
         }
     }

@@ -240,3 +240,52 @@ fn the_tail_leaves_the_database_restoring() {
     assert_eq!(db.info().state, crate::DatabaseState::Restoring);
     assert!(db.put(2, b"b").is_err());
 }
+
+/// Keeps a stripe, and has others work and save the log meanwhile.
+struct Busy<'w> {
+    world: &'w World,
+    kept: Vec<u8>,
+    rounds: u8,
+}
+
+impl crate::sim::StripeWriter for Busy<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        self.kept.extend_from_slice(bytes);
+        if self.rounds > 0 {
+            self.rounds -= 1;
+            let db = self.world.db("db");
+            for key in 0..800 {
+                db.put(key, &[self.rounds; 1000]).unwrap();
+            }
+            let log = BackupRequest::new("db", BackupKind::Log, Vec::new());
+            self.world.instance.backup_elsewhere(&log).unwrap();
+            db.checkpoint().unwrap();
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BackupError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_log_backup_during_a_full_leaves_it_the_log_it_needs() {
+    let (world, db) = World::with_db();
+    world.full("db");
+    for key in 0..800 {
+        db.put(key, &[9; 1000]).unwrap();
+    }
+    let mut writers = [Busy {
+        world: &world,
+        kept: Vec::new(),
+        rounds: 3,
+    }];
+    let request = BackupRequest::new("db", BackupKind::Full, Vec::new());
+    let set = world.instance.backup_to(&request, &mut writers).unwrap();
+    let [Busy { kept, .. }] = writers;
+    let stripes = vec![kept];
+    world.restore_all("copy", &[&Kept { set, stripes }], None);
+    let digest = |name| world.db(name).digest().unwrap();
+    assert_eq!(digest("copy"), digest("db"));
+}

@@ -35,15 +35,15 @@ fn seal(stripe: &mut [u8], (at, length): (usize, usize)) {
     }
     if stripe[at - HEADER + 4] == 3 {
         let mut block = at;
-        while block + 24 <= at + length && &stripe[block..block + 4] == b"VLB1" {
+        while block + 28 <= at + length && &stripe[block..block + 4] == b"VLB1" {
             let units = u16::from_le_bytes([stripe[block + 12], stripe[block + 13]]);
             let end = (block + usize::from(units) * 512).min(at + length);
             if end <= block {
                 break;
             }
-            stripe[block + 20..block + 24].fill(0);
+            stripe[block + 24..block + 28].fill(0);
             let sum = crc32c::crc32c(&stripe[block..end]);
-            stripe[block + 20..block + 24].copy_from_slice(&sum.to_le_bytes());
+            stripe[block + 24..block + 28].copy_from_slice(&sum.to_le_bytes());
             block = end;
         }
     }
