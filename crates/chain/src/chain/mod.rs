@@ -114,6 +114,23 @@ impl Chain {
             .and_then(|fork| self.forks.id(fork))
     }
 
+    /// About how many bytes of memory the index takes.
+    pub fn memory(&self) -> usize {
+        fn of<T>(list: &[T]) -> usize {
+            size_of_val(list)
+        }
+        let tracks: usize = self.tracks.iter().map(Track::memory).sum();
+        of(&self.points)
+            + of(&self.by_id)
+            + of(&self.bases)
+            + of(&self.lives)
+            + of(&self.marks)
+            + tracks
+            + self.reached.memory()
+            + self.forks.len() * 128
+            + size_of::<Self>()
+    }
+
     pub(crate) fn at(&self, slot: Slot) -> Option<&PointFacts> {
         self.points.get(slot.index())
     }

@@ -80,6 +80,9 @@ pub(super) fn sweep(chain: &Chain) -> Reached {
             reached.add(chain.tree().owner(place).fork, end);
         }
     }
+    for ends in &mut reached.ends {
+        ends.shrink_to_fit();
+    }
     reached
 }
 
@@ -164,6 +167,11 @@ fn stop_at_branch(chain: &Chain, reached: &Reached, place: Place) -> Option<(Slo
 }
 
 impl Reached {
+    pub(super) fn memory(&self) -> usize {
+        let ends: usize = self.ends.iter().map(|ends| size_of_val(&**ends)).sum();
+        ends + size_of_val(&*self.crossings)
+    }
+
     fn add(&mut self, fork: Fork, end: End) {
         let Some(ends) = self.ends.get_mut(fork.index()) else {
             return;

@@ -141,6 +141,16 @@ impl Track {
         self.seen_by.shrink_to_fit();
     }
 
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(&*self.logs)
+            + size_of_val(&*self.furthest)
+            + size_of_val(&*self.fulls)
+            + size_of_val(&*self.differentials)
+            + size_of_val(&*self.log_ends)
+            + size_of_val(&*self.seen_by)
+            + size_of::<Self>()
+    }
+
     /// By first LSN.
     pub(crate) fn logs(&self) -> &[LogEntry] {
         &self.logs

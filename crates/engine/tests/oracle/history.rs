@@ -68,6 +68,14 @@ fn start() -> ServerTime {
     ServerTime::from_micros(1_795_000_000_000_000)
 }
 
+impl Branch {
+    /// The first place that only this branch has.
+    pub(crate) fn begin(&self) -> Lsn {
+        let left = self.left.map_or(Lsn::ZERO, |(_, left)| left);
+        Lsn::new(left.vlf(), left.block(), left.slot() + 1)
+    }
+}
+
 impl History {
     pub(crate) fn play(seed: u64) -> Self {
         let mut random = Random(seed);
@@ -383,12 +391,6 @@ impl History {
             .iter()
             .find(|branch| branch.fork == fork)
             .unwrap()
-    }
-
-    /// The first place that only this branch has.
-    pub(crate) fn begin(&self, branch: &Branch) -> Lsn {
-        let left = branch.left.map_or(Lsn::ZERO, |(_, left)| left);
-        Lsn::new(left.vlf(), left.block(), left.slot() + 1)
     }
 
     /// The branch that was written on at a time.

@@ -211,7 +211,7 @@ impl<'h> Lab<'h> {
             // A log that crosses to a younger fork tells of this one only up to there.
             let last = (kept.set.last_fork.unwrap(), kept.set.last_lsn);
             let left_later = history.branches.iter().any(|branch| {
-                let on_the_way = || history.is_before((branch.fork, history.begin(branch)), last);
+                let on_the_way = || history.is_before((branch.fork, branch.begin()), last);
                 branch.left.is_some_and(|(from, _)| from == live)
                     && branch.reached.is_some_and(|reached| reached >= time)
                     && on_the_way()
