@@ -2,6 +2,7 @@
 //! target mover.
 
 mod answer;
+mod lease;
 mod refusal;
 mod store;
 
@@ -92,6 +93,9 @@ impl Serving {
     /// # Errors
     /// When the listener fails.
     pub async fn until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-        target::serve(self.listener, self.store, self.options, shutdown).await
+        let lease = lease::keep(Arc::clone(&self.store));
+        let served = target::serve(self.listener, self.store, self.options, shutdown).await;
+        lease.abort();
+        served
     }
 }

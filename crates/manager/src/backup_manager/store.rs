@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
 use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
+use vab_repository::storage::StorageError;
 use vab_repository::{AppendSession, Repository, SessionFacts, SessionReader, SessionRequest};
 
 use super::{answer, refusal};
@@ -22,6 +23,11 @@ pub(crate) struct RepositoryStore {
 impl RepositoryStore {
     pub(crate) fn new(repository: Arc<Repository>, clock: Arc<dyn Clock>) -> Self {
         Self { repository, clock }
+    }
+
+    /// Tells other machines that share the disk that this one is still there. Blocks.
+    pub(super) fn renew_lease(&self) -> Result<(), StorageError> {
+        self.repository.renew_lease(self.clock.now())
     }
 }
 
