@@ -202,6 +202,20 @@ fn a_moment_that_cannot_be_reached_is_refused_with_the_nearest_ones() {
     assert!(said.contains("20"), "{said}");
 }
 
+/// Unmounts a folder when it is dropped.
+#[cfg(target_os = "linux")]
+struct Unmount<'f>(&'f Path);
+
+#[cfg(target_os = "linux")]
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _busy = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(self.0)
+            .status();
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_ends_the_backup_and_costs_nothing_that_was_there() {
@@ -223,15 +237,6 @@ fn a_full_disk_ends_the_backup_and_costs_nothing_that_was_there() {
     if !mounted.is_ok_and(|status| status.success()) {
         println!("skipped: a small disk can only be mounted by the superuser");
         return;
-    }
-    struct Unmount<'f>(&'f Path);
-    impl Drop for Unmount<'_> {
-        fn drop(&mut self) {
-            let _busy = std::process::Command::new("umount")
-                .arg("-l")
-                .arg(self.0)
-                .status();
-        }
     }
     let _unmount = Unmount(&disk);
 
