@@ -44,13 +44,14 @@ pub(crate) async fn run(arguments: TimelineArguments) -> Result<ExitCode, Failur
                 .find(|point| point.id == id)
                 .map(|point| point.file.clone())
         };
-        match arguments.format {
+        let drawn = match arguments.format {
             TimelineFormat::Text => {
-                outln!("{database} of {job}\n{}", render::timeline(&chain, WIDTH))
+                format!("{database} of {job}\n{}", render::timeline(&chain, WIDTH))
             }
-            TimelineFormat::Svg => outln!("{}", render::svg(&chain, file)),
-            TimelineFormat::Mermaid => outln!("{}", render::mermaid_timeline(&chain)),
-        }
+            TimelineFormat::Svg => render::svg(&chain, file),
+            TimelineFormat::Mermaid => render::mermaid_timeline(&chain),
+        };
+        outln!("{drawn}");
     }
     Ok(ExitCode::SUCCESS)
 }
