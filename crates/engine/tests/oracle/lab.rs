@@ -104,9 +104,17 @@ impl<'h> Lab<'h> {
         }
         // A sequence that may hold a differential counts one more than its full: breadth first.
         while let Some(tried) = open.pop_front() {
-            let Some(restored) = self.replay(&tried) else {
+            let Some(mut restored) = self.replay(&tried) else {
                 continue;
             };
+            // A stop before the first record of a fork is at the fork point at the latest, even
+            // where the engine names the end of the block that the fork point is in.
+            let last = &self.history.kept[tried.steps.last().unwrap().0].set;
+            if let Some(point) = last.fork_point
+                && restored.fork == last.first_fork
+            {
+                restored.redo_lsn = restored.redo_lsn.min(point);
+            }
             let at = (restored.fork.unwrap(), restored.redo_lsn);
             let (last, stop) = tried.steps.last().unwrap();
             let kept = &self.history.kept[*last];
@@ -166,6 +174,9 @@ impl<'h> Lab<'h> {
                 // The engine refuses the rest; this only spares the asking.
                 BackupKind::Log if set.first_lsn > redo || set.last_lsn <= redo => {}
                 BackupKind::Log => {
+                    // A stop at an LSN says nothing to a log that does not have it.
+                    let last = (set.last_fork.unwrap(), set.last_lsn);
+                    let on_it = |place| self.history.is_before(place, last);
                     // No header tells that the end of a later log is still the state at a time.
                     let later = matches!(goal, Some(Goal::Time(time)) if set.finished > time);
                     if !later {
@@ -173,15 +184,19 @@ impl<'h> Lab<'h> {
                     }
                     match goal {
                         Some(Goal::Time(time)) => all.push((index, Some(StopAt::Time(time)))),
-                        Some(Goal::Place(_, lsn)) => all.push((index, Some(before(lsn)))),
-                        None => {}
+                        Some(Goal::Place(to, lsn)) if on_it((to, lsn)) => {
+                            all.push((index, Some(before(lsn))));
+                        }
+                        Some(Goal::Place(..)) | None => {}
                     }
                     let left = self
                         .history
                         .branches
                         .iter()
                         .filter_map(|branch| branch.left);
-                    let inside = left.filter(|(_, at)| *at > redo && *at < set.last_lsn);
+                    let inside = left.filter(|(fork, at)| {
+                        *at > redo && *at < set.last_lsn && on_it((*fork, *at))
+                    });
                     all.extend(inside.map(|(_, at)| (index, Some(before(at)))));
                 }
             }
