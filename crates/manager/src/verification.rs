@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 use vab_chain::PointId;
 use vab_repository::verify::{PointReport, Severity, VerifyEvent, VerifyOptions};
-use vab_repository::{OpenError, Repository};
 
+use crate::catalog::{FolderError, open_to_read};
 use crate::listing;
 use crate::observer::{Happening, Observer};
 use crate::point::PointInfo;
@@ -18,7 +18,7 @@ use crate::point::PointInfo;
 pub enum VerifyError {
     /// There is no repository.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] FolderError),
     /// It could not be listed.
     #[error(transparent)]
     Storage(#[from] vab_repository::storage::StorageError),
@@ -89,7 +89,7 @@ pub fn verify(
     options: &VerifyOptions,
     observer: &Observer,
 ) -> Result<Verification, VerifyError> {
-    let repository = Repository::open_read_only(folder)?;
+    let repository = open_to_read(folder)?;
     let points: Vec<_> = repository
         .points(None, None)
         .iter()

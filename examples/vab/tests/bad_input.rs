@@ -151,6 +151,25 @@ fn a_repository_that_is_not_there() {
 }
 
 #[test]
+fn a_folder_that_is_no_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
+    for command in ["list", "verify"] {
+        let said = run([command, "--repository", folder.path().to_str().unwrap()]).failure(1);
+        assert!(said.contains("not a repository"), "{command}: {said}");
+    }
+    let said = run([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--repository",
+        folder.path().to_str().unwrap(),
+    ])
+    .failure(1);
+    assert!(said.contains(folder.path().to_str().unwrap()), "{said}");
+}
+
+#[test]
 fn a_second_server_on_one_repository() {
     let (_folder, repository) = empty_repository();
     let server = Server::start(&repository);

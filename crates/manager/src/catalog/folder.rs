@@ -1,6 +1,6 @@
 //! Restore points of a repository folder, read without a server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -23,12 +23,31 @@ pub enum FolderError {
     /// There is no repository.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The folder has neither the marker of a repository nor a job.
+    #[error(
+        "`{}` is not a repository and holds no backups; name the folder that `vab serve` was given",
+        .folder.display()
+    )]
+    NotARepository {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The target mover inside this process could not be started.
     #[error("the data mover for the folder cannot be started")]
     Bind(#[from] BindError),
     /// The streams of a restore point could not be opened.
     #[error(transparent)]
     Server(#[from] ServerError),
+}
+
+/// Opens a repository, or a copy of job folders without the marker of one.
+pub(crate) fn open_to_read(folder: &Path) -> Result<Repository, FolderError> {
+    let repository = Repository::open_read_only(folder)?;
+    if repository.id().is_none() && repository.jobs().is_empty() {
+        let folder = folder.to_owned();
+        return Err(FolderError::NotARepository { folder });
+    }
+    Ok(repository)
 }
 
 #[derive(Debug)]
@@ -39,7 +58,7 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(folder: &Path) -> Result<Self, FolderError> {
         Ok(Self {
-            repository: Arc::new(Repository::open_read_only(folder)?),
+            repository: Arc::new(open_to_read(folder)?),
         })
     }
 

@@ -10,6 +10,7 @@ use vab_mover::source::RestoreSession;
 
 use crate::PointInfo;
 pub use folder::FolderError;
+pub(crate) use folder::open_to_read;
 pub use server::ServerError;
 
 /// A running backup manager, or a repository folder that is read directly.
