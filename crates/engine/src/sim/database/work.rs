@@ -177,9 +177,8 @@ impl Core {
             self.table()?.add(&page);
             self.pages.overwrite(page);
             self.mark(id, lsn);
-            if self.meta.model != RecoveryModel::Simple {
-                self.meta.bulk.mark_page(id);
-            }
+            // Under SIMPLE too: the chain that begins next may reach back over this.
+            self.meta.bulk.mark_page(id);
         }
         // Nothing else has the rows: they are on disk before the commit can be.
         self.pages.flush(&mut self.log, &self.volume)
