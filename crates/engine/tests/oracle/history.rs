@@ -270,8 +270,6 @@ impl History {
             RecoveryModel::BulkLogged,
         ];
         let model = models[self.random.below(3)];
-        // The log that begins a chain reaches back to the oldest open transaction.
-        self.open = None;
         self.instance
             .database(DB)
             .unwrap()
@@ -300,15 +298,10 @@ impl History {
             .filter(|stop| *stop > self.kept[full].set.finished);
         self.open = None;
         let mut outcome = (StopOutcome::NotAsked, None);
-        let mut differential = false;
         for n in full..self.kept.len() {
             let kept = &self.kept[n];
             let other_full = n != full && kept.set.kind == BackupKind::Full;
             if other_full || (n != full && self.random.below(6) == 0) {
-                continue;
-            }
-            // One differential is applied at most.
-            if kept.set.kind == BackupKind::Differential && differential {
                 continue;
             }
             let mut request = RestoreRequest::new(DB, kept.set.kind, Vec::new());
@@ -317,7 +310,6 @@ impl History {
             let readers = kept.stripes.iter().map(Vec::as_slice);
             if let Ok(step) = self.instance.restore_from(&request, readers) {
                 outcome = (step.stop, kept.set.last_fork);
-                differential |= kept.set.kind == BackupKind::Differential;
             }
         }
         self.clock.advance(1_000_000);

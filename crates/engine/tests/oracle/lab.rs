@@ -104,17 +104,9 @@ impl<'h> Lab<'h> {
         }
         // A sequence that may hold a differential counts one more than its full: breadth first.
         while let Some(tried) = open.pop_front() {
-            let Some(mut restored) = self.replay(&tried) else {
+            let Some(restored) = self.replay(&tried) else {
                 continue;
             };
-            // A stop before the first record of a fork is at the fork point at the latest, even
-            // where the engine names the end of the block that the fork point is in.
-            let last = &self.history.kept[tried.steps.last().unwrap().0].set;
-            if let Some(point) = last.fork_point
-                && restored.fork == last.first_fork
-            {
-                restored.redo_lsn = restored.redo_lsn.min(point);
-            }
             let at = (restored.fork.unwrap(), restored.redo_lsn);
             let (last, stop) = tried.steps.last().unwrap();
             let kept = &self.history.kept[*last];
