@@ -20,6 +20,8 @@ pub(crate) struct Lab<'h> {
 pub(crate) enum Goal {
     Time(ServerTime),
     Place(ForkId, Lsn),
+    /// Behind a log record, which is the last one restored; the place behind it.
+    Behind(ForkId, Lsn, Lsn),
 }
 
 #[derive(Clone, Debug)]
@@ -58,10 +60,7 @@ impl<'h> Lab<'h> {
             let stop = step.stop_at.as_ref().map(|stop| match stop {
                 chain::StopAt::Time(time) => StopAt::Time(*time),
                 chain::StopAt::BeforeLsn(lsn) => before(*lsn),
-                chain::StopAt::AtLsn(lsn) => StopAt::Lsn {
-                    lsn: *lsn,
-                    edge: StopEdge::At,
-                },
+                chain::StopAt::AtLsn(lsn) => at(*lsn),
                 other => panic!("{other}"),
             });
             self.step(kept, stop)?;
@@ -179,7 +178,10 @@ impl<'h> Lab<'h> {
                         Some(Goal::Place(to, lsn)) if on_it((to, lsn)) => {
                             all.push((index, Some(before(lsn))));
                         }
-                        Some(Goal::Place(..)) | None => {}
+                        Some(Goal::Behind(to, lsn, end)) if on_it((to, end)) => {
+                            all.push((index, Some(at(lsn))));
+                        }
+                        Some(Goal::Place(..) | Goal::Behind(..)) | None => {}
                     }
                     let left = self
                         .history
@@ -208,6 +210,17 @@ impl<'h> Lab<'h> {
         let (fork, place) = (restored.fork.unwrap(), restored.redo_lsn);
         let time = match goal {
             Goal::Place(to, lsn) => return history.owner(fork, place) == history.owner(to, lsn),
+            Goal::Behind(to, _, end) => {
+                // No header tells that a backup ends just behind that record.
+                let asked = matches!(
+                    stop,
+                    Some(StopAt::Lsn {
+                        edge: StopEdge::At,
+                        ..
+                    })
+                );
+                return asked && history.owner(fork, place) == history.owner(to, end);
+            }
             Goal::Time(time) => time,
         };
         let live = history.branches[history.live_at(time)].fork;
@@ -227,6 +240,13 @@ impl<'h> Lab<'h> {
         }
         // A full or differential is the state when it finished.
         stop.is_none() && kept.set.last_fork == Some(live) && kept.set.finished == time
+    }
+}
+
+fn at(lsn: Lsn) -> StopAt {
+    StopAt::Lsn {
+        lsn,
+        edge: StopEdge::At,
     }
 }
 
