@@ -1,5 +1,4 @@
 //! Marks beside a fork.
-#![expect(clippy::unwrap_used, reason = "a test that fails loudly")]
 
 use uuid::Uuid;
 use vab_chain::{
