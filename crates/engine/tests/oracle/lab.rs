@@ -49,22 +49,38 @@ impl<'h> Lab<'h> {
             })
     }
 
-    /// The rows that a plan leads to on the engine.
-    pub(crate) fn run(&self, plan: &Plan) -> Result<Rows, String> {
-        for step in &plan.steps {
-            let of_step = |kept: &&Kept| kept.point() == step.point;
-            let kept = self.history.kept.iter().find(of_step).unwrap();
-            if !kept.known || !kept.usable {
-                return Err("a backup is used that is not there".to_owned());
-            }
+    /// What a plan does.
+    fn steps(&self, plan: &Plan) -> Vec<(usize, Option<StopAt>)> {
+        let of_step = |step: &chain::Step| {
+            let mut kept = self.history.kept.iter();
+            let index = kept.position(|kept| kept.point() == step.point).unwrap();
             let stop = step.stop_at.as_ref().map(|stop| match stop {
                 chain::StopAt::Time(time) => StopAt::Time(*time),
                 chain::StopAt::BeforeLsn(lsn) => before(*lsn),
                 chain::StopAt::AtLsn(lsn) => at(*lsn),
                 other => panic!("{other}"),
             });
-            self.step(kept, stop)?;
+            (index, stop)
+        };
+        plan.steps.iter().map(of_step).collect()
+    }
+
+    /// Runs a plan, without recovery; where it stands.
+    pub(crate) fn apply(&self, plan: &Plan) -> Result<Option<Restored>, String> {
+        let mut last = None;
+        for (index, stop) in self.steps(plan) {
+            let kept = &self.history.kept[index];
+            if !kept.known || !kept.usable {
+                return Err("a backup is used that is not there".to_owned());
+            }
+            last = Some(self.step(kept, stop)?);
         }
+        Ok(last)
+    }
+
+    /// The rows that a plan leads to on the engine.
+    pub(crate) fn run(&self, plan: &Plan) -> Result<Rows, String> {
+        self.apply(plan)?;
         let recover = RecoverRequest::new(NAME);
         self.instance
             .recover(&recover)
@@ -91,16 +107,28 @@ impl<'h> Lab<'h> {
         &self,
         goal: Option<Goal>,
     ) -> (Option<usize>, BTreeMap<(ForkId, Lsn), usize>) {
+        let fulls = self.readable();
+        let starts = fulls
+            .filter(|(_, kept)| kept.set.kind == BackupKind::Full)
+            .map(|(index, _)| vec![(index, None)]);
+        self.search(goal, starts.map(|steps| Try { steps }).collect())
+    }
+
+    /// The steps of the shortest way on from where a plan leaves the database.
+    pub(crate) fn shortest_after(&self, plan: &Plan, goal: Goal) -> Option<usize> {
+        let steps = self.steps(plan);
+        let begun = steps.len();
+        let (shortest, _) = self.search(Some(goal), VecDeque::from([Try { steps }]));
+        shortest.map(|steps| steps - begun)
+    }
+
+    fn search(
+        &self,
+        goal: Option<Goal>,
+        mut open: VecDeque<Try>,
+    ) -> (Option<usize>, BTreeMap<(ForkId, Lsn), usize>) {
         let mut places = BTreeMap::new();
         let mut seen: HashSet<String> = HashSet::new();
-        let mut open: VecDeque<Try> = VecDeque::new();
-        for (index, kept) in self.readable() {
-            if kept.set.kind == BackupKind::Full {
-                open.push_back(Try {
-                    steps: vec![(index, None)],
-                });
-            }
-        }
         // A sequence that may hold a differential counts one more than its full: breadth first.
         while let Some(tried) = open.pop_front() {
             let Some(restored) = self.replay(&tried) else {

@@ -16,6 +16,7 @@
 mod history;
 mod lab;
 mod random;
+mod standing;
 
 use std::collections::HashSet;
 
@@ -26,6 +27,7 @@ use vab_chain::{
 use history::{History, MARKS, Marked};
 use lab::{Goal, Lab};
 use random::Random;
+use standing::check_standing;
 
 const HISTORIES: u64 = 100;
 const TARGETS: usize = 8;
@@ -35,6 +37,8 @@ struct Tally {
     histories: u64,
     targets: u64,
     planned: u64,
+    /// Plans for a database that was restored in part already.
+    went_on: u64,
     disagreements: u64,
 }
 
@@ -57,8 +61,8 @@ fn plans_are_what_the_engine_does() {
         }
     }
     println!(
-        "oracle: {} histories, {} targets ({} planned), {} disagreements",
-        tally.histories, tally.targets, tally.planned, tally.disagreements
+        "oracle: {} histories, {} targets ({} planned, {} of them from a restore under way), {} disagreements",
+        tally.histories, tally.targets, tally.planned, tally.went_on, tally.disagreements
     );
     assert_eq!(tally.disagreements, 0);
 }
@@ -75,7 +79,8 @@ fn seeds() -> std::ops::Range<u64> {
 fn check(history: &History, random: &mut Random, tally: &mut Tally) -> Result<(), String> {
     let chain = history.chain(|_| true);
     let lab = Lab::new(history);
-    match random.below(14) {
+    match random.below(16) {
+        14..=15 => check_standing(history, &chain, &lab, random, tally),
         10..=11 => check_mark(history, &chain, &lab, random, tally),
         12..=13 => {
             let Some(mark) = pick(&history.marks, random) else {
