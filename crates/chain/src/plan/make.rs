@@ -267,7 +267,7 @@ impl<'c> Request<'c> {
                 let shared = agreement.get(mark.fork.index()).copied().flatten();
                 mark.name.as_ref() == name
                     && after.is_none_or(|after| mark.time >= after)
-                    && shared.is_some_and(|shared| mark.lsn <= shared)
+                    && shared.is_some_and(|shared| mark.lsn < shared)
             };
             let mark = self
                 .chain

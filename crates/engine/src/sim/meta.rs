@@ -31,7 +31,8 @@ pub(crate) struct Meta {
     pub(crate) base: Option<Base>,
     /// Extents that changed since then.
     pub(crate) changed: ExtentMap,
-    /// Extents changed by bulk work since the last log backup.
+    /// Extents changed by bulk work since the last log backup, or that the first log of the next
+    /// chain can reach back to.
     pub(crate) bulk: ExtentMap,
     /// Where the next log backup begins; `None` while no backup has started a log chain.
     pub(crate) chain: Option<ChainStart>,

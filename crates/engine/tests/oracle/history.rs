@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vab_chain::{
-    BackupKind, BackupSet, Chain, ForkId, Lsn, PointId, Recovery as Recovered, RestorePoint,
+    BackupKind, BackupSet, Chain, ForkId, Lsn, Mark, PointId, Recovery as Recovered, RestorePoint,
     ServerTime, Unusable,
 };
 use vab_engine::sim::{Ids, Instance, ManualClock, Options, Transaction};
@@ -50,6 +50,18 @@ pub(crate) struct Branch {
     pub(crate) commits: Vec<(Lsn, ServerTime, Rows)>,
 }
 
+/// A transaction that was committed with a mark.
+pub(crate) struct Marked {
+    pub(crate) name: &'static str,
+    pub(crate) fork: ForkId,
+    pub(crate) lsn: Lsn,
+    pub(crate) time: ServerTime,
+    /// The end of the log behind it.
+    pub(crate) end: Lsn,
+}
+
+pub(crate) const MARKS: [&str; 2] = ["deploy", "close"];
+
 pub(crate) struct History {
     seed: u64,
     random: Random,
@@ -59,6 +71,7 @@ pub(crate) struct History {
     rows: Rows,
     open: Option<(Transaction, Rows)>,
     pub(crate) kept: Vec<Kept>,
+    pub(crate) marks: Vec<Marked>,
     pub(crate) moments: Vec<ServerTime>,
     next_value: u8,
     next_bulk: u64,
@@ -93,6 +106,7 @@ impl History {
             rows: Rows::new(),
             open: None,
             kept: Vec::new(),
+            marks: Vec::new(),
             moments: Vec::new(),
             next_value: 0,
             next_bulk: 1000,
@@ -166,10 +180,29 @@ impl History {
         self.branches.last_mut().unwrap().commits.push(commit);
     }
 
+    /// Commits a transaction, some with a mark.
+    fn commit(&mut self, transaction: Transaction) {
+        if self.random.below(3) > 0 {
+            transaction.commit().unwrap();
+            return;
+        }
+        let name = MARKS[self.random.below(MARKS.len())];
+        let lsn = transaction.commit_marked(name).unwrap();
+        let db = self.instance.database(DB).unwrap();
+        self.marks.push(Marked {
+            name,
+            fork: self.branches.last().unwrap().fork,
+            lsn,
+            time: db.newest_record(),
+            end: db.end_of_log(),
+        });
+    }
+
     fn put(&mut self) {
         let (key, value) = (self.random.below(12) as u64, self.value());
-        let db = self.instance.database(DB).unwrap();
-        db.put(key, &vec![value.0; value.1]).unwrap();
+        let mut transaction = self.instance.database(DB).unwrap().begin().unwrap();
+        transaction.put(key, &vec![value.0; value.1]).unwrap();
+        self.commit(transaction);
         self.rows.insert(key, value);
         self.committed();
     }
@@ -182,11 +215,7 @@ impl History {
         };
         let mut transaction = self.instance.database(DB).unwrap().begin().unwrap();
         transaction.delete(key).unwrap();
-        if self.random.below(2) == 0 {
-            transaction.commit().unwrap();
-        } else {
-            transaction.commit_marked("deleted").unwrap();
-        }
+        self.commit(transaction);
         self.rows.remove(&key);
         self.committed();
     }
@@ -209,7 +238,7 @@ impl History {
         if let Some((transaction, changes)) = self.open.take()
             && self.random.below(3) > 0
         {
-            transaction.commit().unwrap();
+            self.commit(transaction);
             self.rows.extend(changes);
             self.committed();
         }
@@ -244,9 +273,19 @@ impl History {
     /// Takes a backup, if the engine allows it; some are lost, some damaged.
     fn take(&mut self, request: &BackupRequest) -> bool {
         let mut stripes = vec![Vec::new(); 1 + self.random.below(2)];
-        let Ok(set) = self.instance.backup_to(request, &mut stripes) else {
+        let Ok(mut set) = self.instance.backup_to(request, &mut stripes) else {
             return false;
         };
+        if set.kind == BackupKind::Log {
+            let end = (set.last_fork.unwrap(), set.last_lsn);
+            let inside = |mark: &&Marked| mark.lsn >= set.first_lsn && self.holds(mark, end);
+            let mark = |mark: &Marked| Mark {
+                name: mark.name.to_owned(),
+                lsn: mark.lsn,
+                time: mark.time,
+            };
+            set.marks = self.marks.iter().filter(inside).map(mark).collect();
+        }
         let fate = self.random.below(100);
         self.kept.push(Kept {
             set,
@@ -270,8 +309,6 @@ impl History {
             RecoveryModel::BulkLogged,
         ];
         let model = models[self.random.below(3)];
-        // The log that begins a chain reaches back to the oldest open transaction.
-        self.open = None;
         self.instance
             .database(DB)
             .unwrap()
@@ -300,15 +337,10 @@ impl History {
             .filter(|stop| *stop > self.kept[full].set.finished);
         self.open = None;
         let mut outcome = (StopOutcome::NotAsked, None);
-        let mut differential = false;
         for n in full..self.kept.len() {
             let kept = &self.kept[n];
             let other_full = n != full && kept.set.kind == BackupKind::Full;
             if other_full || (n != full && self.random.below(6) == 0) {
-                continue;
-            }
-            // One differential is applied at most.
-            if kept.set.kind == BackupKind::Differential && differential {
                 continue;
             }
             let mut request = RestoreRequest::new(DB, kept.set.kind, Vec::new());
@@ -317,7 +349,6 @@ impl History {
             let readers = kept.stripes.iter().map(Vec::as_slice);
             if let Ok(step) = self.instance.restore_from(&request, readers) {
                 outcome = (step.stop, kept.set.last_fork);
-                differential |= kept.set.kind == BackupKind::Differential;
             }
         }
         self.clock.advance(1_000_000);
@@ -436,6 +467,32 @@ impl History {
             fork = before;
         }
         (fork, place)
+    }
+
+    /// Whether a marked transaction is part of the state at a place.
+    pub(crate) fn holds(&self, mark: &Marked, (mut fork, mut place): (ForkId, Lsn)) -> bool {
+        while fork != mark.fork {
+            let Some((before, left)) = self.branch(fork).left else {
+                return false;
+            };
+            fork = before;
+            place = place.min(left);
+        }
+        mark.lsn < place
+    }
+
+    /// Whether the backups that are known tell how one fork came from another.
+    pub(crate) fn tells_way(&self, from: ForkId, mut to: ForkId) -> bool {
+        while to != from {
+            let crosses = |kept: &Kept| {
+                kept.known && kept.set.last_fork == Some(to) && kept.set.first_fork != Some(to)
+            };
+            match self.branch(to).left {
+                Some((before, _)) if self.kept.iter().any(crosses) => to = before,
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// Whether one place is on the way to another.

@@ -20,6 +20,8 @@ pub(crate) struct Lab<'h> {
 pub(crate) enum Goal {
     Time(ServerTime),
     Place(ForkId, Lsn),
+    /// Behind a log record, which is the last one restored; the place behind it.
+    Behind(ForkId, Lsn, Lsn),
 }
 
 #[derive(Clone, Debug)]
@@ -47,25 +49,38 @@ impl<'h> Lab<'h> {
             })
     }
 
-    /// The rows that a plan leads to on the engine.
-    pub(crate) fn run(&self, plan: &Plan) -> Result<Rows, String> {
-        for step in &plan.steps {
-            let of_step = |kept: &&Kept| kept.point() == step.point;
-            let kept = self.history.kept.iter().find(of_step).unwrap();
-            if !kept.known || !kept.usable {
-                return Err("a backup is used that is not there".to_owned());
-            }
+    /// What a plan does.
+    fn steps(&self, plan: &Plan) -> Vec<(usize, Option<StopAt>)> {
+        let of_step = |step: &chain::Step| {
+            let mut kept = self.history.kept.iter();
+            let index = kept.position(|kept| kept.point() == step.point).unwrap();
             let stop = step.stop_at.as_ref().map(|stop| match stop {
                 chain::StopAt::Time(time) => StopAt::Time(*time),
                 chain::StopAt::BeforeLsn(lsn) => before(*lsn),
-                chain::StopAt::AtLsn(lsn) => StopAt::Lsn {
-                    lsn: *lsn,
-                    edge: StopEdge::At,
-                },
+                chain::StopAt::AtLsn(lsn) => at(*lsn),
                 other => panic!("{other}"),
             });
-            self.step(kept, stop)?;
+            (index, stop)
+        };
+        plan.steps.iter().map(of_step).collect()
+    }
+
+    /// Runs a plan, without recovery; where it stands.
+    pub(crate) fn apply(&self, plan: &Plan) -> Result<Option<Restored>, String> {
+        let mut last = None;
+        for (index, stop) in self.steps(plan) {
+            let kept = &self.history.kept[index];
+            if !kept.known || !kept.usable {
+                return Err("a backup is used that is not there".to_owned());
+            }
+            last = Some(self.step(kept, stop)?);
         }
+        Ok(last)
+    }
+
+    /// The rows that a plan leads to on the engine.
+    pub(crate) fn run(&self, plan: &Plan) -> Result<Rows, String> {
+        self.apply(plan)?;
         let recover = RecoverRequest::new(NAME);
         self.instance
             .recover(&recover)
@@ -92,29 +107,33 @@ impl<'h> Lab<'h> {
         &self,
         goal: Option<Goal>,
     ) -> (Option<usize>, BTreeMap<(ForkId, Lsn), usize>) {
+        let fulls = self.readable();
+        let starts = fulls
+            .filter(|(_, kept)| kept.set.kind == BackupKind::Full)
+            .map(|(index, _)| vec![(index, None)]);
+        self.search(goal, starts.map(|steps| Try { steps }).collect())
+    }
+
+    /// The steps of the shortest way on from where a plan leaves the database.
+    pub(crate) fn shortest_after(&self, plan: &Plan, goal: Goal) -> Option<usize> {
+        let steps = self.steps(plan);
+        let begun = steps.len();
+        let (shortest, _) = self.search(Some(goal), VecDeque::from([Try { steps }]));
+        shortest.map(|steps| steps - begun)
+    }
+
+    fn search(
+        &self,
+        goal: Option<Goal>,
+        mut open: VecDeque<Try>,
+    ) -> (Option<usize>, BTreeMap<(ForkId, Lsn), usize>) {
         let mut places = BTreeMap::new();
         let mut seen: HashSet<String> = HashSet::new();
-        let mut open: VecDeque<Try> = VecDeque::new();
-        for (index, kept) in self.readable() {
-            if kept.set.kind == BackupKind::Full {
-                open.push_back(Try {
-                    steps: vec![(index, None)],
-                });
-            }
-        }
         // A sequence that may hold a differential counts one more than its full: breadth first.
         while let Some(tried) = open.pop_front() {
-            let Some(mut restored) = self.replay(&tried) else {
+            let Some(restored) = self.replay(&tried) else {
                 continue;
             };
-            // A stop before the first record of a fork is at the fork point at the latest, even
-            // where the engine names the end of the block that the fork point is in.
-            let last = &self.history.kept[tried.steps.last().unwrap().0].set;
-            if let Some(point) = last.fork_point
-                && restored.fork == last.first_fork
-            {
-                restored.redo_lsn = restored.redo_lsn.min(point);
-            }
             let at = (restored.fork.unwrap(), restored.redo_lsn);
             let (last, stop) = tried.steps.last().unwrap();
             let kept = &self.history.kept[*last];
@@ -187,7 +206,10 @@ impl<'h> Lab<'h> {
                         Some(Goal::Place(to, lsn)) if on_it((to, lsn)) => {
                             all.push((index, Some(before(lsn))));
                         }
-                        Some(Goal::Place(..)) | None => {}
+                        Some(Goal::Behind(to, lsn, end)) if on_it((to, end)) => {
+                            all.push((index, Some(at(lsn))));
+                        }
+                        Some(Goal::Place(..) | Goal::Behind(..)) | None => {}
                     }
                     let left = self
                         .history
@@ -216,6 +238,17 @@ impl<'h> Lab<'h> {
         let (fork, place) = (restored.fork.unwrap(), restored.redo_lsn);
         let time = match goal {
             Goal::Place(to, lsn) => return history.owner(fork, place) == history.owner(to, lsn),
+            Goal::Behind(to, _, end) => {
+                // No header tells that a backup ends just behind that record.
+                let asked = matches!(
+                    stop,
+                    Some(StopAt::Lsn {
+                        edge: StopEdge::At,
+                        ..
+                    })
+                );
+                return asked && history.owner(fork, place) == history.owner(to, end);
+            }
             Goal::Time(time) => time,
         };
         let live = history.branches[history.live_at(time)].fork;
@@ -235,6 +268,13 @@ impl<'h> Lab<'h> {
         }
         // A full or differential is the state when it finished.
         stop.is_none() && kept.set.last_fork == Some(live) && kept.set.finished == time
+    }
+}
+
+fn at(lsn: Lsn) -> StopAt {
+    StopAt::Lsn {
+        lsn,
+        edge: StopEdge::At,
     }
 }
 

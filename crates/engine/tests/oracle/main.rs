@@ -16,6 +16,7 @@
 mod history;
 mod lab;
 mod random;
+mod standing;
 
 use std::collections::HashSet;
 
@@ -23,9 +24,10 @@ use vab_chain::{
     BackupKind, Chain, PointId, RetentionPolicy, Stored, Target, UnreachableCause, UtcTime,
 };
 
-use history::History;
+use history::{History, MARKS, Marked};
 use lab::{Goal, Lab};
 use random::Random;
+use standing::check_standing;
 
 const HISTORIES: u64 = 100;
 const TARGETS: usize = 8;
@@ -35,6 +37,8 @@ struct Tally {
     histories: u64,
     targets: u64,
     planned: u64,
+    /// Plans for a database that was restored in part already.
+    went_on: u64,
     disagreements: u64,
 }
 
@@ -57,8 +61,8 @@ fn plans_are_what_the_engine_does() {
         }
     }
     println!(
-        "oracle: {} histories, {} targets ({} planned), {} disagreements",
-        tally.histories, tally.targets, tally.planned, tally.disagreements
+        "oracle: {} histories, {} targets ({} planned, {} of them from a restore under way), {} disagreements",
+        tally.histories, tally.targets, tally.planned, tally.went_on, tally.disagreements
     );
     assert_eq!(tally.disagreements, 0);
 }
@@ -75,7 +79,25 @@ fn seeds() -> std::ops::Range<u64> {
 fn check(history: &History, random: &mut Random, tally: &mut Tally) -> Result<(), String> {
     let chain = history.chain(|_| true);
     let lab = Lab::new(history);
-    match random.below(10) {
+    match random.below(16) {
+        14..=15 => check_standing(history, &chain, &lab, random, tally),
+        10..=11 => check_mark(history, &chain, &lab, random, tally),
+        12..=13 => {
+            let Some(mark) = pick(&history.marks, random) else {
+                return Ok(());
+            };
+            if !chain.forks().any(|fork| fork == mark.fork) {
+                return Ok(());
+            }
+            let target = Target::Lsn {
+                lsn: mark.lsn,
+                fork: Some(mark.fork),
+                including: true,
+            };
+            let truth = history.truth_at(mark.fork, mark.end);
+            let goal = Goal::Behind(mark.fork, mark.lsn, mark.end);
+            check_goal(&chain, &lab, &target, goal, truth, tally)
+        }
         0 => check_latest(history, &chain, &lab, tally),
         1..=5 => {
             let time = if random.below(3) == 0 {
@@ -137,6 +159,58 @@ fn check(history: &History, random: &mut Random, tally: &mut Tally) -> Result<()
                 tally,
             )
         }
+    }
+}
+
+fn pick<'a, T>(from: &'a [T], random: &mut Random) -> Option<&'a T> {
+    (!from.is_empty()).then(|| &from[random.below(from.len())])
+}
+
+/// The first mark of a name, on the newest fork that is known to have one.
+fn check_mark(
+    history: &History,
+    chain: &Chain,
+    lab: &Lab<'_>,
+    random: &mut Random,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let name = MARKS[random.below(MARKS.len())];
+    let after = pick(&history.moments, random)
+        .copied()
+        .filter(|_| random.below(2) == 0);
+    let including = random.below(2) == 0;
+    let target = Target::Mark {
+        name: name.to_owned(),
+        after,
+        including,
+    };
+    let told = |mark: &&Marked| {
+        let mut sets = history.kept.iter().filter(|kept| kept.known);
+        let in_it = |of: &vab_chain::Mark| of.lsn == mark.lsn && of.time == mark.time;
+        let meant = mark.name == name && after.is_none_or(|after| mark.time >= after);
+        meant && sets.any(|kept| kept.set.marks.iter().any(in_it))
+    };
+    let first = history.branches.iter().rev().find_map(|branch| {
+        let end = (branch.fork, vab_chain::Lsn::MAX);
+        let on_it =
+            |mark: &&Marked| history.holds(mark, end) && history.tells_way(mark.fork, branch.fork);
+        let marks = history.marks.iter().filter(told).filter(on_it);
+        marks.min_by_key(|mark| mark.lsn)
+    });
+    let Some(mark) = first else {
+        return match chain.plan(&target) {
+            Ok(plan) => Err(format!("{target:?} is not there, but is planned:\n{plan}")),
+            Err(_) => Ok(()),
+        };
+    };
+    if including {
+        let truth = history.truth_at(mark.fork, mark.end);
+        let goal = Goal::Behind(mark.fork, mark.lsn, mark.end);
+        check_goal(chain, lab, &target, goal, truth, tally)
+    } else {
+        let truth = history.truth_at(mark.fork, mark.lsn);
+        let goal = Goal::Place(mark.fork, mark.lsn);
+        check_goal(chain, lab, &target, goal, truth, tally)
     }
 }
 

@@ -229,10 +229,20 @@ impl Core {
         self.log.sync(&self.volume)?;
         self.meta.checkpoint = lsn;
         self.meta.scan_from = self.oldest().min(lsn);
+        self.forget_bulk();
         self.log.reset_written();
         self.save()?;
         self.truncate()?;
         Ok(lsn)
+    }
+
+    /// Forgets bulk work that no log backup will reach back to: without a chain, the next one
+    /// begins at the oldest transaction that is open now, or that was when a running backup began.
+    fn forget_bulk(&mut self) {
+        let waited_for = self.meta.chain.is_some() || self.running.data.is_some();
+        if !waited_for && self.active.is_empty() {
+            self.meta.bulk = ExtentMap::default();
+        }
     }
 
     /// Makes a checkpoint if there was much work since the last one.
@@ -334,7 +344,6 @@ impl Core {
         self.meta.model = model;
         if model == RecoveryModel::Simple {
             self.meta.chain = None;
-            self.meta.bulk = ExtentMap::default();
         }
         self.save()?;
         if model == RecoveryModel::Simple {

@@ -107,7 +107,7 @@ impl Core {
     ) -> Result<(), RestoreError> {
         match frame.kind {
             Kind::Pages => self.take_pages(head, &frame.payload, roll.damaged_too),
-            Kind::Log => self.take_log(&frame.payload, roll),
+            Kind::Log => self.take_log(head, &frame.payload, roll),
             Kind::Head | Kind::Tail => Err(unsound("a frame is in the wrong place")),
         }
     }
@@ -154,7 +154,12 @@ impl Core {
         Ok(())
     }
 
-    fn take_log(&mut self, payload: &[u8], roll: &mut Roll<'_>) -> Result<(), RestoreError> {
+    fn take_log(
+        &mut self,
+        head: &SetHead,
+        payload: &[u8],
+        roll: &mut Roll<'_>,
+    ) -> Result<(), RestoreError> {
         let mut rest = payload;
         while !rest.is_empty() {
             let size = BlockHeader::peek_length(rest).unwrap_or(usize::MAX);
@@ -164,14 +169,19 @@ impl Core {
             rest = later;
             let block = Block::check(bytes).map_err(|_| unsound("a log block is damaged"))?;
             if roll.stopped.is_none() {
-                self.take_block(&block, roll)?;
+                self.take_block(head, &block, roll)?;
             }
         }
         Ok(())
     }
 
     /// Adds a log block to the log and applies what is new of it, up to the stop.
-    fn take_block(&mut self, block: &Block<'_>, roll: &mut Roll<'_>) -> Result<(), RestoreError> {
+    fn take_block(
+        &mut self,
+        head: &SetHead,
+        block: &Block<'_>,
+        roll: &mut Roll<'_>,
+    ) -> Result<(), RestoreError> {
         let header = block.header;
         let redo = self.restoring()?.redo;
         if header.end() <= redo {
@@ -192,8 +202,14 @@ impl Core {
         }
         if roll.stopped == Some(header.lsn(1)) {
             // Nothing of this block is applied. It may be the first of a new fork: the database
-            // stands at the end of what was before, not here.
-            roll.stopped = Some(redo);
+            // stands at the end of what was before, not here. That is the fork point, and not the
+            // end of the block that was cut there: the older fork may have more in that block.
+            let left = head
+                .fork_point
+                .filter(|_| self.meta.fork == head.first_fork);
+            let at = left.map_or(redo, |left| redo.min(left));
+            self.restoring()?.redo = at;
+            roll.stopped = Some(at);
             return Ok(());
         }
         self.log.restore(&self.volume, block, roll.stopped)?;

@@ -2,6 +2,8 @@
 
 use std::sync::MutexGuard;
 
+use vab_chain::Lsn;
+
 use super::{Core, Database, WorkError};
 
 /// A transaction. What it changed is locked until it ends; dropping it rolls it back.
@@ -62,14 +64,15 @@ impl Transaction {
     /// # Errors
     /// When the database is not online or its files fail; the transaction is then rolled back.
     pub fn commit(self) -> Result<(), WorkError> {
-        self.end(None)
+        self.end(None).map(drop)
     }
 
-    /// Makes the changes durable and puts a mark in the log, by which a restore can stop.
+    /// Makes the changes durable and puts a mark in the log, by which a restore can stop. Returns
+    /// the log record of the mark.
     ///
     /// # Errors
     /// As [`Transaction::commit`].
-    pub fn commit_marked(self, mark: &str) -> Result<(), WorkError> {
+    pub fn commit_marked(self, mark: &str) -> Result<Lsn, WorkError> {
         self.end(Some(mark))
     }
 
@@ -83,10 +86,10 @@ impl Transaction {
         Ok(())
     }
 
-    fn end(mut self, mark: Option<&str>) -> Result<(), WorkError> {
-        self.core()?.commit(&self.database.host, self.id, mark)?;
+    fn end(mut self, mark: Option<&str>) -> Result<Lsn, WorkError> {
+        let at = self.core()?.commit(&self.database.host, self.id, mark)?;
         self.over = true;
-        Ok(())
+        Ok(at)
     }
 
     fn core(&self) -> Result<MutexGuard<'_, Core>, WorkError> {

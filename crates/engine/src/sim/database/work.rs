@@ -177,20 +177,21 @@ impl Core {
             self.table()?.add(&page);
             self.pages.overwrite(page);
             self.mark(id, lsn);
-            if self.meta.model != RecoveryModel::Simple {
-                self.meta.bulk.mark_page(id);
-            }
+            // Under SIMPLE too: the chain that begins next may reach back over this.
+            self.meta.bulk.mark_page(id);
         }
         // Nothing else has the rows: they are on disk before the commit can be.
         self.pages.flush(&mut self.log, &self.volume)
     }
 
+    /// Makes a transaction durable; says where its last record is, or the log's end if there was
+    /// nothing to log.
     pub(crate) fn commit(
         &mut self,
         host: &Host,
         tx: u64,
         mark: Option<&str>,
-    ) -> Result<(), WorkError> {
+    ) -> Result<Lsn, WorkError> {
         self.require_online()?;
         if let Some(bytes) = mark.map(str::len).filter(|bytes| *bytes > MAX_MARK) {
             return Err(WorkError::MarkTooLong { bytes });
@@ -198,9 +199,10 @@ impl Core {
         if mark.is_some() {
             self.begin(host, tx)?;
         }
+        let mut at = self.end();
         if self.active.contains_key(&tx) {
             let time = self.now(host);
-            self.append(&Record::Commit { tx, time, mark })?;
+            at = self.append(&Record::Commit { tx, time, mark })?;
             self.meta.newest_commit = Some(time);
             if host.sync_commits {
                 self.log.sync(&self.volume)?;
@@ -211,7 +213,7 @@ impl Core {
             self.maybe_checkpoint(host)?;
         }
         self.locks.release(tx);
-        Ok(())
+        Ok(at)
     }
 
     /// Writes the first record of a transaction, at its first change.

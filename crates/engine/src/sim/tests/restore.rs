@@ -1,5 +1,7 @@
 //! Restores.
 
+use vab_chain::Lsn;
+
 use super::*;
 use crate::DatabaseState;
 use crate::engine::Engine;
@@ -233,6 +235,49 @@ fn a_stop_at_a_fork_leaves_the_database_on_the_fork_before() {
 }
 
 #[test]
+fn a_log_behind_a_hole_is_refused_after_a_stop_at_a_fork_inside_a_block() {
+    let (world, db) = World::with_db();
+    let full = world.full("db");
+    world.put("db", 1, "a");
+    // The records of one commit share a block, so that a stop before the commit is inside it.
+    let mut both = db.begin().unwrap();
+    both.put(2, b"b").unwrap();
+    both.put(3, b"c").unwrap();
+    both.commit().unwrap();
+    let end = db.end_of_log();
+    let whole = world.log("db");
+    world.put("db", 4, "d");
+    let behind = world.log("db");
+    let inside = StopAt::Lsn {
+        lsn: Lsn::new(end.vlf(), end.block() - 1, 3),
+        edge: StopEdge::Before,
+    };
+    world.restore_all("other", &[&full, &whole], Some(inside));
+    world.put("other", 5, "e");
+    let forked = world.log("other");
+    let point = forked.set.fork_point.unwrap();
+    assert!(point.slot() > 1 && point < end, "{point:?} and {end:?}");
+
+    world.restore("copy", &full);
+    let mut request = RestoreRequest::new("copy", BackupKind::Log, Vec::new());
+    request.stop_at = Some(StopAt::Lsn {
+        lsn: Lsn::new(point.vlf() + 1, 0, 1),
+        edge: StopEdge::Before,
+    });
+    let stopped = world.try_restore_with(&forked, &request).unwrap();
+    assert_eq!(stopped.redo_lsn, point);
+    let error = world.try_restore("copy", &behind).unwrap_err();
+    assert_eq!(restore_number(&error), 4305);
+    world.restore_all("copy", &[&whole, &behind], None);
+    assert_eq!(world.rows("copy"), world.rows("db"));
+    world.restore("again", &full);
+    request.database = "again".to_owned();
+    world.try_restore_with(&forked, &request).unwrap();
+    world.restore_all("again", &[&forked], None);
+    assert_eq!(world.rows("again"), world.rows("other"));
+}
+
+#[test]
 fn standby_can_be_read_and_goes_on() {
     let (world, db) = World::with_db();
     world.put("db", 1, "a");
@@ -354,6 +399,44 @@ fn a_bulk_logged_log_goes_to_its_end_or_not_at_all() {
     request.stop_at = Some(StopAt::Time(inside));
     let error = world.try_restore_with(&bulk, &request).unwrap_err();
     assert_eq!(restore_number(&error), 4341);
+}
+
+#[test]
+fn bulk_work_under_simple_is_in_the_first_log_of_the_next_chain() {
+    let (world, db) = World::with_db();
+    db.set_recovery_model(RecoveryModel::Simple).unwrap();
+    let mut open = db.begin().unwrap();
+    open.put(1, b"a").unwrap();
+    let early = world.full("db");
+    let mut load = db.begin().unwrap();
+    load.bulk_load((10..20).map(|key| (key, vec![3; 700])))
+        .unwrap();
+    load.commit().unwrap();
+    db.set_recovery_model(RecoveryModel::Full).unwrap();
+    world.full("db");
+    open.commit().unwrap();
+    let log = world.log("db");
+    assert!(log.set.first_lsn < early.set.last_lsn, "it reaches back");
+    assert!(log.set.flags.bulk_logged);
+    world.restore_all("copy", &[&early, &log], None);
+    assert_eq!(world.rows("copy"), world.rows("db"));
+}
+
+#[test]
+fn bulk_work_under_simple_that_no_log_reaches_back_to_is_forgotten() {
+    let (world, db) = World::with_db();
+    db.set_recovery_model(RecoveryModel::Simple).unwrap();
+    let mut load = db.begin().unwrap();
+    load.bulk_load((10..20).map(|key| (key, vec![3; 700])))
+        .unwrap();
+    load.commit().unwrap();
+    db.set_recovery_model(RecoveryModel::Full).unwrap();
+    let full = world.full("db");
+    world.put("db", 1, "a");
+    let log = world.log("db");
+    assert!(!log.set.flags.bulk_logged);
+    world.restore_all("copy", &[&full, &log], None);
+    assert_eq!(world.rows("copy"), world.rows("db"));
 }
 
 #[test]
