@@ -341,4 +341,15 @@ fn plans_of_real_chains_are_made_and_a_moment_before_them_is_refused() {
         .collect();
     assert_eq!(kinds, ["full", "diff", "log", "log"], "{plan}");
     run(base.into_iter().chain(["--at", "2017-06-01T12:00:00"])).failure(3);
+
+    let timeline = ["timeline", "--server", &server.address];
+    let drawn = run(timeline).success();
+    assert!(
+        drawn.contains("reachable 2017-06-01T12:59:12 to 2017-06-01T13:29:13"),
+        "{drawn}"
+    );
+    for (format, begin) in [("svg", "<svg"), ("mermaid", "gantt")] {
+        let drawn = run(timeline.into_iter().chain(["--format", format])).success();
+        assert!(drawn.starts_with(begin), "{drawn}");
+    }
 }
