@@ -78,6 +78,7 @@ async fn a_backup_survives_the_death_of_the_target() {
             proxy.passed() > death * 3_500_000 || running.is_finished()
         })
         .await;
+        proxy.isolate().await;
         server.kill().await;
         store.lose_power();
         server = Server::start(&store, TargetOptions::default()).await;
@@ -118,6 +119,7 @@ async fn a_restore_survives_cuts_and_deaths() {
         })
         .await;
         if cut % 2 == 0 {
+            proxy.isolate().await;
             server.kill().await;
             server = Server::start(&store, TargetOptions::default()).await;
             proxy.point_to(server.address);

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -57,6 +58,14 @@ impl Proxy {
     /// Cuts every connection, wherever it is in the bytes.
     pub(crate) fn cut(&self) {
         self.cut.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Ends every connection and lets none reach the target: what a target that dies still says
+    /// from its last threads is heard by nobody.
+    pub(crate) async fn isolate(&self) {
+        self.point_to(SocketAddr::from(([127, 0, 0, 1], 1)));
+        self.cut();
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
     pub(crate) fn point_to(&self, target: SocketAddr) {
