@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
+use vab_format::vab::KeyArea;
 
 use super::intake::IntakeSession;
 use super::options::TargetOptions;
@@ -82,10 +83,11 @@ impl Door {
                 key,
                 retain,
                 patience,
+                keys,
             } => {
                 let terms = terms(retain, patience);
                 match self
-                    .begin(request, streams, key, terms, halves, agreement)
+                    .begin((request, keys), streams, key, terms, halves, agreement)
                     .await
                 {
                     Ok(session) => {
@@ -151,7 +153,7 @@ impl Door {
 
     async fn begin(
         &self,
-        request: Vec<u8>,
+        (request, keys): (Vec<u8>, Vec<u8>),
         streams: u16,
         key: [u8; 16],
         terms: Terms,
@@ -165,13 +167,17 @@ impl Door {
                 format!("{streams} streams were asked for; 1 to {MAX_STREAMS} are possible"),
             ));
         }
+        let keys = unpack(&keys)?;
         let slot = self.store.slot(&request);
         if let Some(slot) = &slot {
             self.make_room(slot).await;
         }
         let intake = self
             .call(move |store| {
-                let intake = store.begin(&request, streams)?;
+                let intake = match keys {
+                    Some(keys) => store.begin_encrypted(&request, streams, &keys)?,
+                    None => store.begin(&request, streams)?,
+                };
                 keep_key(intake, key)
             })
             .await?;
@@ -251,7 +257,11 @@ impl Door {
         halves: &mut Option<Halves>,
         agreement: Agreement,
     ) -> Result<IntakeSession, Refusal> {
-        let core = core.map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?;
+        let mut core =
+            core.map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?;
+        if let Some(keys) = intake.as_ref().and_then(|intake| intake.keys()) {
+            core = core.sealed(pack(&keys)?);
+        }
         let session = core.session();
         let place = self.sessions.enter(session, key, slot).ok_or_else(|| {
             Refusal::new(
@@ -363,6 +373,29 @@ async fn close(halves: &mut Halves) -> Result<(), LinkError> {
     let unread = async { while matches!(halves.reader.read(&mut rest).await, Ok(1..)) {} };
     let _ = tokio::time::timeout(Duration::from_secs(2), unread).await;
     Ok(())
+}
+
+/// Key slots as they travel.
+pub(super) fn pack(keys: &KeyArea) -> Result<Vec<u8>, Refusal> {
+    let unreadable = |cause: &dyn std::fmt::Display| {
+        let message = format!("the key slots of the file cannot be read: {cause}");
+        Refusal::new(RefusalKind::Failed, message)
+    };
+    let packed = keys.pack().map_err(|error| unreadable(&error))?;
+    if packed.is_empty() {
+        return Err(unreadable(&"none is left"));
+    }
+    Ok(packed)
+}
+
+fn unpack(packed: &[u8]) -> Result<Option<KeyArea>, Refusal> {
+    if packed.is_empty() {
+        return Ok(None);
+    }
+    KeyArea::unpack(packed).map(Some).map_err(|error| {
+        let message = format!("the key slots for the backup cannot be read: {error}");
+        Refusal::new(RefusalKind::Invalid, message)
+    })
 }
 
 pub(super) fn within(request: &[u8]) -> Result<(), Refusal> {
