@@ -3,6 +3,7 @@
 mod backup;
 mod backup_driver;
 mod board;
+mod busy;
 mod dial;
 mod error;
 mod feed;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 pub use backup::{BackupSession, Streamed};
 pub use error::{BackupError, CommitError, ConnectError, QueryError, RestoreError, StreamError};
-pub use options::SourceOptions;
+pub use options::{Security, SourceOptions};
 pub use progress::Progress;
 pub use restore::{RestoreSession, Restored};
 
@@ -63,6 +64,7 @@ impl Source {
     }
 
     /// Begins a backup of `streams` streams, 1 to 64. `request`: at most 64 KiB of the manager.
+    /// A target that is busy is asked again for [`SourceOptions::busy_limit`].
     ///
     /// # Errors
     /// [`BackupError`]; [`BackupError::Failed`] with the store's refusal.
@@ -71,7 +73,10 @@ impl Source {
         request: impl Into<Vec<u8>>,
         streams: u16,
     ) -> Result<BackupSession, BackupError> {
-        BackupSession::begin(Arc::clone(&self.dialer), request.into(), streams).await
+        busy::ask(self.dialer.options.busy_limit, request.into(), |request| {
+            BackupSession::begin(Arc::clone(&self.dialer), request, streams)
+        })
+        .await
     }
 
     /// Opens a committed session for a restore. `request`: at most 64 KiB of the manager.
