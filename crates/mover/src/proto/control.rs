@@ -6,6 +6,7 @@
 use bincode::{Decode, Encode};
 
 use super::position::Position;
+use super::secret::Secret;
 
 /// The largest body of a control frame, in bytes.
 pub const MAX_BODY: u32 = 128 * 1024;
@@ -159,6 +160,13 @@ pub enum Control {
         /// Packed key slots of the file it lies in; empty if that is not encrypted.
         keys: Vec<u8>,
     },
+    /// Source: what it shares with a target that asks for a token. Inside TLS only.
+    Token {
+        /// The token.
+        token: Secret,
+    },
+    /// Target: the token is right; the first request may come.
+    Welcome,
 }
 
 /// Where a stream of a resumed session stands at the target.
@@ -259,6 +267,8 @@ impl Control {
             Self::Durable { .. } => "Durable",
             Self::Committed { .. } => "Committed",
             Self::Opened { .. } => "Opened",
+            Self::Token { .. } => "Token",
+            Self::Welcome => "Welcome",
         }
     }
 }
@@ -293,6 +303,18 @@ mod tests {
             control.encode().unwrap(),
             [7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, b'n', b'o']
         );
+    }
+
+    #[test]
+    fn a_token_travels_as_documented_and_is_never_shown() {
+        let token = Secret::new(b"abc".to_vec());
+        let control = Control::Token { token };
+        assert_eq!(
+            control.encode().unwrap(),
+            [19, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, b'a', b'b', b'c']
+        );
+        assert_eq!(Control::Welcome.encode().unwrap(), [20, 0, 0, 0]);
+        assert_eq!(format!("{control:?}"), "Token { token: Secret(3 bytes) }");
     }
 
     #[test]

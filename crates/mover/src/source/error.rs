@@ -37,6 +37,45 @@ pub enum ConnectError {
         /// What is wrong with the greeting.
         source: HelloError,
     },
+    /// The target wants TLS, and the source has none.
+    #[error(
+        "{address} wants TLS; say whom to trust: the authority that signed its certificate, or the fingerprint of that"
+    )]
+    WantsTls {
+        /// The address that was tried.
+        address: String,
+    },
+    /// The source wants TLS, and the target has none.
+    #[error(
+        "{address} does not speak TLS, and a source that was told to use it never goes on without; give the target a certificate, or check the address"
+    )]
+    NoTls {
+        /// The address that was tried.
+        address: String,
+    },
+    /// The two do not trust each other, or the handshake failed otherwise.
+    #[cfg(feature = "tls")]
+    #[error("{address}: {source}")]
+    Tls {
+        /// The address that was tried.
+        address: String,
+        /// What is wrong.
+        source: crate::security::TlsProblem,
+    },
+    /// The target asks for a token, and the source has none.
+    #[error("{address} wants a token; give the one that the target has")]
+    WantsToken {
+        /// The address that was tried.
+        address: String,
+    },
+    /// The target does not let the source in.
+    #[error("{address} does not let this source in: {refusal}")]
+    NotLetIn {
+        /// The address that was tried.
+        address: String,
+        /// What it said.
+        refusal: Refusal,
+    },
     /// The connection was closed during the greeting.
     #[error(
         "{address} closed the connection during the greeting: {cause}; it may be another program, or have too many connections"

@@ -4,6 +4,7 @@ mod backup;
 mod backup_driver;
 mod board;
 mod budget;
+mod busy;
 mod coders;
 mod content;
 mod dial;
@@ -29,7 +30,7 @@ pub use backup::{BackupSession, Streamed};
 pub use encoding::Encoding;
 pub use error::{BackupError, CommitError, ConnectError, QueryError, RestoreError, StreamError};
 pub use keys::{Encryption, KeyError, Secrets};
-pub use options::SourceOptions;
+pub use options::{Security, SourceOptions};
 pub use progress::Progress;
 pub use restore::{RestoreSession, Restored};
 
@@ -74,6 +75,7 @@ impl Source {
     }
 
     /// Begins a backup of `streams` streams, 1 to 64. `request`: at most 64 KiB of the manager.
+    /// A target that is busy is asked again for [`SourceOptions::busy_limit`].
     ///
     /// # Errors
     /// [`BackupError`]; [`BackupError::Failed`] with the store's refusal.
@@ -100,7 +102,16 @@ impl Source {
         streams: u16,
         encoding: &Encoding,
     ) -> Result<BackupSession, BackupError> {
-        BackupSession::begin(Arc::clone(&self.dialer), request.into(), streams, encoding).await
+        busy::ask(self.dialer.options.busy_limit, request.into(), |request| {
+            // On the heap: callers hold it within futures of their own.
+            Box::pin(BackupSession::begin(
+                Arc::clone(&self.dialer),
+                request,
+                streams,
+                encoding,
+            ))
+        })
+        .await
     }
 
     /// Opens a committed session for a restore. `request`: at most 64 KiB of the manager.
@@ -123,6 +134,7 @@ impl Source {
         request: impl Into<Vec<u8>>,
         secrets: &Secrets,
     ) -> Result<RestoreSession, RestoreError> {
-        RestoreSession::open(Arc::clone(&self.dialer), request.into(), secrets).await
+        let dialer = Arc::clone(&self.dialer);
+        Box::pin(RestoreSession::open(dialer, request.into(), secrets)).await
     }
 }

@@ -3,14 +3,33 @@ use std::time::Duration;
 use vab_format::limits::ENCRYPTION_OVERHEAD;
 
 use super::save::cost;
+use crate::net::Throttle;
 use crate::proto::frame::MAX_PAYLOAD;
-use crate::proto::{LivenessConfig, ResumePolicy};
+use crate::proto::{LivenessConfig, Rate, ResumePolicy};
+#[cfg(feature = "tls")]
+use crate::security::ClientTls;
+
+/// How a source makes sure of its target, and shows who it is.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Security {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// TLS 1.3. A source that asks for it never falls back.
+    #[cfg(feature = "tls")]
+    Tls(ClientTls),
+}
 
 /// Settings of a source mover.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
+    /// How the target is made sure of.
+    pub security: Security,
     /// Time to reach a target and hear its greeting. Default 10 s.
     pub connect_limit: Duration,
+    /// How long to go on asking for a backup that a busy target puts off. Default 0: not at all.
+    pub busy_limit: Duration,
     /// Time for the answer to a query. Default 5 min.
     pub query_limit: Duration,
     /// When the target counts as gone.
@@ -29,12 +48,18 @@ pub struct SourceOptions {
     /// Threads of one backup that compress blocks; fewer where they would take more than half of
     /// the memory. Default: one for each processor.
     pub coder_threads: usize,
+    /// Bytes per second of one connection, in both directions together.
+    pub session_limit: Option<Rate>,
+    /// A limit that is shared with all who have a clone of it.
+    pub shared_limit: Option<Throttle>,
 }
 
 impl Default for SourceOptions {
     fn default() -> Self {
         Self {
+            security: Security::Plain,
             connect_limit: Duration::from_secs(10),
+            busy_limit: Duration::ZERO,
             query_limit: Duration::from_secs(300),
             liveness: LivenessConfig::default(),
             resume: ResumePolicy::default(),
@@ -42,6 +67,8 @@ impl Default for SourceOptions {
             restore_memory: 16 * 1024 * 1024,
             block_size: 1024 * 1024,
             coder_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            session_limit: None,
+            shared_limit: None,
         }
     }
 }
