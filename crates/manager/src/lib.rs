@@ -36,6 +36,8 @@ mod backup_manager;
 mod catalog;
 mod clock;
 mod engines;
+#[cfg(feature = "encrypt")]
+pub mod keys;
 pub mod listing;
 mod message;
 mod observer;

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use vab_engine::{DatabaseInfo, Engine, EngineError, LegalKind};
+use vab_mover::Encoding;
 
 pub use budget::{Budget, Machine, Rule};
 pub use failure::{Failure, FailureClass};
@@ -62,6 +63,8 @@ pub struct BackupRun {
     pub budget: Budget,
     /// What to try again, and when.
     pub retry: RetryPolicy,
+    /// How the blocks are compressed and encrypted; not at all, by default.
+    pub encoding: Encoding,
 }
 
 /// Why a run did not begin.
@@ -90,6 +93,7 @@ impl BackupRun {
             streams: NonZeroU16::MIN,
             budget: Budget::of_machine(Machine::this()),
             retry: RetryPolicy::default(),
+            encoding: Encoding::default(),
         }
     }
 }
