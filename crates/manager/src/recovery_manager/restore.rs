@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vab_chain::{Plan, PointId, ServerTime, Target, Unreachable};
 use vab_engine::{Engine, Recovery, RestoreRequest, Restored, StopEdge};
 
+use super::existing::{self, ExistingDatabase};
 use super::give::{GiveError, give};
 use crate::catalog::{Catalog, CatalogError, Filter};
 use crate::listing;
@@ -25,6 +26,8 @@ pub struct Restore {
     pub name: Option<String>,
     /// Replace a database of that name.
     pub replace: bool,
+    /// The state to leave it in after the last step.
+    pub recovery: Recovery,
 }
 
 /// The moment to restore to.
@@ -48,6 +51,7 @@ impl Restore {
             target: RestoreTarget::default(),
             name: None,
             replace: false,
+            recovery: Recovery::Recovery,
         }
     }
 }
@@ -95,6 +99,9 @@ pub enum RestoreError {
         /// Why.
         reason: Box<Unreachable>,
     },
+    /// The database is there and would be lost.
+    #[error(transparent)]
+    Exists(#[from] ExistingDatabase),
     /// A step failed. The database is left restoring.
     #[error("step {step} of {steps} ({kind}, restore point {point}) failed")]
     Step {
@@ -136,6 +143,23 @@ impl Restore {
     /// When the moment cannot be reached; the error names the gap and the nearest moments that
     /// can.
     pub async fn plan(&self, catalog: &Catalog) -> Result<(Plan, Vec<PointInfo>), RestoreError> {
+        let points = self.points(catalog).await?;
+        let target = match self.target {
+            RestoreTarget::Latest => Target::Latest,
+            RestoreTarget::Time(time) => Target::Time(time),
+            RestoreTarget::Point(id) => Target::Point(id),
+        };
+        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
+            RestoreError::Unreachable {
+                database: self.database.clone(),
+                reason: Box::new(reason),
+            }
+        })?;
+        Ok((plan, points))
+    }
+
+    /// The restore points of the database, which are all of one job.
+    pub(super) async fn points(&self, catalog: &Catalog) -> Result<Vec<PointInfo>, RestoreError> {
         let filter = Filter {
             job: self.job.clone(),
             database: Some(self.database.clone()),
@@ -156,24 +180,14 @@ impl Restore {
                 job: self.job.clone(),
             });
         }
-        let target = match self.target {
-            RestoreTarget::Latest => Target::Latest,
-            RestoreTarget::Time(time) => Target::Time(time),
-            RestoreTarget::Point(id) => Target::Point(id),
-        };
-        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
-            RestoreError::Unreachable {
-                database: self.database.clone(),
-                reason: Box::new(reason),
-            }
-        })?;
-        Ok((plan, points))
+        Ok(points)
     }
 
     /// Plans and restores into `engine`.
     ///
     /// # Errors
-    /// When the moment cannot be reached, or a step fails; the database is then left restoring.
+    /// When the moment cannot be reached, or the database is there and is not to be replaced; or
+    /// when a step fails: the database is then left restoring.
     pub async fn run(
         &self,
         catalog: &Catalog,
@@ -182,6 +196,9 @@ impl Restore {
     ) -> Result<RestoreReport, RestoreError> {
         let (plan, points) = self.plan(catalog).await?;
         let name = self.name.clone().unwrap_or_else(|| self.database.clone());
+        if !self.replace {
+            existing::check(Arc::clone(&engine), &name).await?;
+        }
         let mut last = None;
         for (index, step) in plan.steps.iter().enumerate() {
             let Some(point) = points.iter().find(|point| point.id == step.point) else {
@@ -196,7 +213,7 @@ impl Restore {
                 })?);
             }
             request.recovery = if ends {
-                Recovery::Recovery
+                self.recovery
             } else {
                 Recovery::NoRecovery
             };

@@ -115,8 +115,10 @@ impl RecoveryManager {
         for name in &selected.missing {
             tasks.fail(name, no_such_database(name));
         }
-        for surveyed in survey(&selected.databases, &points, run.guard) {
-            tasks.add(&surveyed);
+        for surveyed in survey(&selected.databases, &points, &[run.guard]) {
+            for next in surveyed.next {
+                tasks.add(&surveyed.database, next.decision);
+            }
         }
         watch.tell(&RunEvent::Begins {
             databases: tasks.len(),
@@ -151,7 +153,7 @@ impl RecoveryManager {
         run: &BackupRun,
     ) -> Result<(Selected, Vec<Surveyed>), RunError> {
         let (selected, points) = self.look(&engine, run).await?;
-        let surveyed = survey(&selected.databases, &points, run.guard);
+        let surveyed = survey(&selected.databases, &points, &[run.guard]);
         Ok((selected, surveyed))
     }
 
