@@ -2,6 +2,11 @@
 //!
 //! After every backup that the guard chose, the newest state must come back from the backups that
 //! are here. The model is the engine itself: restoring is the proof.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and the lints know only test functions"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
