@@ -60,7 +60,7 @@ async fn a_damaged_archive_is_refused_by_the_name_of_the_file() {
         return;
     };
     lab.take(BackupKind::Full).await;
-    let log = lab.try_take(BackupKind::Log).await.unwrap();
+    lab.try_take(BackupKind::Log).await.unwrap();
     let segment = lab.cluster().archive().runs().unwrap()[0].last();
     let path = lab.cluster().archive().folder().join(segment.name());
     fs::write(&path, b"half of it").unwrap();
@@ -68,7 +68,7 @@ async fn a_damaged_archive_is_refused_by_the_name_of_the_file() {
     let words = words(&error);
     assert!(words.contains(&segment.name()), "{words}");
     assert!(words.contains("10 bytes"), "{words}");
-    assert_eq!(lab.points().await.last().unwrap().id, log.id);
+    assert_eq!(lab.points().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
