@@ -175,18 +175,14 @@ impl World {
         let beside = Instance::memory(
             Options::with_clock(self.clock.clone()).ids(Ids::seeded(self.seed ^ 0xffff)),
         );
-        let found = self.restore_to(&beside, Target::Latest, false);
+        let found = self.restore(&beside, false);
         let expected = self.instance.database(NAME).unwrap().digest().unwrap();
         assert_eq!(found, expected, "after `{decision}`");
         counts.proved.fetch_add(1, Ordering::Relaxed);
     }
 
     fn restore(&self, to: &Instance, replace: bool) -> Digest {
-        self.restore_to(to, Target::Latest, replace)
-    }
-
-    fn restore_to(&self, to: &Instance, target: Target, replace: bool) -> Digest {
-        let plan = self.chain().plan(&target).unwrap();
+        let plan = self.chain().plan(&Target::Latest).unwrap();
         for (index, step) in plan.steps.iter().enumerate() {
             let (_, stripe) = self
                 .kept

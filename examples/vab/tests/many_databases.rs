@@ -262,8 +262,8 @@ fn a_log_that_somebody_else_took_is_noticed_and_dealt_with_by_policy() {
     assert!(said.contains("backed up elsewhere"), "{said}");
     let said = log(&["--on-broken-chain", "skip"]).failure(5);
     assert!(said.contains("backed up elsewhere"), "{said}");
-    let would = log(&["--dry-run"]).success();
-    assert!(would.contains("full instead of log"), "{would}");
+    let planned = log(&["--dry-run"]).success();
+    assert!(planned.contains("full instead of log"), "{planned}");
     assert_eq!(
         world.points().len(),
         2,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
 use vab_engine::{BackupRequest, Engine, Tail};
+use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
@@ -32,6 +33,8 @@ pub struct DatabaseBackup {
     pub streams: u16,
     /// Only of a log: what becomes of the database afterwards.
     pub tail: Tail,
+    /// How the blocks are compressed and encrypted; not at all, by default.
+    pub encoding: Encoding,
 }
 
 impl DatabaseBackup {
@@ -44,6 +47,7 @@ impl DatabaseBackup {
             copy_only: false,
             streams: 1,
             tail: Tail::KeepOnline,
+            encoding: Encoding::default(),
         }
     }
 }
@@ -72,6 +76,7 @@ impl RecoveryManager {
                 copy_only: backup.copy_only,
             },
             streams: backup.streams,
+            encoding: &backup.encoding,
             bytes: expected_bytes(&engine, backup).await,
             observer,
         };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
-use vab_engine::{DatabaseState, Engine};
+use vab_engine::{DatabaseState, Engine, EngineError};
+
+use super::restore::RestoreError;
 
 /// A restore would take the place of a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,19 +21,23 @@ pub struct ExistingDatabase {
     pub state: DatabaseState,
 }
 
-/// Refuses when a database of that name is there, unless it waits for a restore. An engine that
-/// cannot be asked is not a reason: it refuses by itself what it must not lose.
-pub(super) async fn check(engine: Arc<dyn Engine>, name: &str) -> Result<(), ExistingDatabase> {
-    let Ok(Ok(databases)) = spawn_blocking(move || engine.databases()).await else {
-        return Ok(());
+/// Refuses when a database of that name is there, unless it waits for a restore.
+pub(super) async fn check(engine: Arc<dyn Engine>, name: &str) -> Result<(), RestoreError> {
+    let databases = match spawn_blocking(move || engine.databases()).await {
+        Ok(Ok(databases)) => databases,
+        // An engine without a list has nothing to lose, or refuses by itself.
+        Ok(Err(EngineError::Unsupported { .. })) => return Ok(()),
+        Ok(Err(error)) => return Err(RestoreError::Engine(error)),
+        Err(_) => return Err(RestoreError::Died),
     };
-    let same = |there: &str| there == name || there.to_lowercase() == name.to_lowercase();
+    let same = |there: &str| there.to_lowercase() == name.to_lowercase();
     let there = databases.into_iter().find(|info| same(&info.name));
     match there {
         Some(info) if info.state != DatabaseState::Restoring => Err(ExistingDatabase {
             database: info.name,
             state: info.state,
-        }),
+        }
+        .into()),
         _ => Ok(()),
     }
 }

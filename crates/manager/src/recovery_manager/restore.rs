@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vab_chain::{Plan, PointId, ServerTime, Target, Unreachable};
 use vab_engine::{Engine, Recovery, RestoreRequest, Restored, StopEdge};
+use vab_mover::Secrets;
 
 use super::existing::{self, ExistingDatabase};
 use super::give::{GiveError, give};
@@ -28,6 +29,8 @@ pub struct Restore {
     pub replace: bool,
     /// The state to leave it in after the last step.
     pub recovery: Recovery,
+    /// What opens restore points that are encrypted.
+    pub secrets: Secrets,
 }
 
 /// The moment to restore to.
@@ -52,6 +55,7 @@ impl Restore {
             name: None,
             replace: false,
             recovery: Recovery::Recovery,
+            secrets: Secrets::default(),
         }
     }
 }
@@ -102,6 +106,12 @@ pub enum RestoreError {
     /// The database is there and would be lost.
     #[error(transparent)]
     Exists(#[from] ExistingDatabase),
+    /// Whether the database is there cannot be said.
+    #[error("the engine does not say which databases it has")]
+    Engine(#[source] vab_engine::EngineError),
+    /// A thread died.
+    #[error("the thread of the engine died")]
+    Died,
     /// A step failed. The database is left restoring.
     #[error("step {step} of {steps} ({kind}, restore point {point}) failed")]
     Step {
@@ -220,7 +230,8 @@ impl Restore {
             request.replace = self.replace && index == 0;
             let engine = Arc::clone(&engine);
             let title = format!("{} of {}", step.kind, point.database);
-            let restored = give(catalog, point, title, observer, move |devices, hub| {
+            let from = (catalog, &self.secrets);
+            let restored = give(from, point, title, observer, move |devices, hub| {
                 request.devices = devices;
                 engine.restore(&request, hub)
             })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
 use vab_engine::{Engine, EngineError, LegalKind, Tail};
+use vab_mover::Encoding;
 
 use super::RecoveryManager;
 use super::backup::{BackupError, DatabaseBackup};
@@ -64,6 +65,7 @@ impl RecoveryManager {
         &self,
         engine: Arc<dyn Engine>,
         restore: &Restore,
+        encoding: &Encoding,
         observer: &Observer,
     ) -> Result<PointInfo, TailError> {
         let points = restore.points(&self.catalog()).await?;
@@ -88,6 +90,7 @@ impl RecoveryManager {
         }
         let mut backup = DatabaseBackup::new(point.job.clone(), info.name, BackupKind::Log);
         backup.tail = Tail::NoRecovery;
+        backup.encoding = encoding.clone();
         Ok(self.backup(engine, &backup, observer).await?)
     }
 }

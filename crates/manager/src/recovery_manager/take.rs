@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use vab_mover::Source;
 use vab_mover::source::StreamError;
+use vab_mover::{Encoding, Source};
 use vab_repository::SessionFacts;
 use vab_vdi::{DeviceName, Transport};
 
@@ -43,6 +43,7 @@ pub(crate) struct Take<'a> {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) begin: BeginBackup,
     pub(crate) streams: u16,
+    pub(crate) encoding: &'a Encoding,
     /// Bytes it will move, where that is known.
     pub(crate) bytes: Option<u64>,
     pub(crate) observer: &'a Observer,
@@ -62,7 +63,7 @@ impl Take<'_> {
         let title = format!("{kind} of {}", self.begin.database);
         let session = self
             .source
-            .begin_backup(message::encode(&self.begin), self.streams)
+            .begin_backup_with(message::encode(&self.begin), self.streams, self.encoding)
             .await?;
         let point = session.session().into();
         self.observer.tell(Happening::Session { point });

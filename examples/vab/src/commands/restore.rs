@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vab_manager::engine::{DatabaseState, Engine, StopOutcome};
 use vab_manager::run::Decision;
 use vab_manager::{
-    EngineAddress, GiveError, Plan, PointInfo, RecoveryManager, Restore, RestoreError,
+    Encoding, EngineAddress, GiveError, Plan, PointInfo, RecoveryManager, Restore, RestoreError,
     RestoreReport, RestoreTarget, TailError,
 };
 
@@ -85,7 +85,9 @@ async fn back_up_tail(
 ) -> Result<Result<PointInfo, TailError>, Failure> {
     let manager = RecoveryManager::connect(server).await?;
     let observer = Bars::default().observer();
-    Ok(manager.back_up_tail(engine, restore, &observer).await)
+    let encoding = Encoding::default();
+    let taken = manager.back_up_tail(engine, restore, &encoding, &observer);
+    Ok(taken.await)
 }
 
 fn tail_failed(error: &TailError) -> ExitCode {
