@@ -45,18 +45,18 @@ pub(crate) fn memory() -> Both {
     }
 }
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 pub(crate) fn pipe() -> Both {
     pipe_of(|directory| directory)
 }
 
 /// Data goes through the sockets.
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 pub(crate) fn plain_pipe() -> Both {
     pipe_of(vab_vdi::pipe::Directory::without_shared_memory)
 }
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 fn pipe_of(arranged: impl FnOnce(vab_vdi::pipe::Directory) -> vab_vdi::pipe::Directory) -> Both {
     let folder = tempfile::tempdir().unwrap();
     let directory = arranged(vab_vdi::pipe::Directory::open(folder.path()).unwrap());
