@@ -22,8 +22,8 @@ use vab_vdi::{
     OpenSet, OpenSetRequest, SetConfig, Transport, Waited,
 };
 
-/// Longer than anything takes that is not stuck.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+/// Longer than anything takes that is not stuck, also on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A back end with both sides, and what has to live as long as it.
 #[derive(Clone)]

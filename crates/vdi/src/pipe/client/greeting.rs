@@ -42,8 +42,7 @@ impl<'a> Greeting<'a> {
             let Some(socket) = self.accept(deadline)? else {
                 return Ok(None);
             };
-            let patience = Deadline::after(Some(self.set.directory.handshake));
-            if let Ok(Some(met)) = self.meet(&socket, patience) {
+            if let Ok(Some(met)) = self.meet(&socket, self.patience()) {
                 return Ok(Some(met));
             }
             lock(&self.set.greeted).clear();
@@ -51,6 +50,11 @@ impl<'a> Greeting<'a> {
                 return Ok(None);
             }
         }
+    }
+
+    /// How long a connection may take from now on.
+    fn patience(&self) -> Deadline {
+        Deadline::after(Some(self.set.directory.handshake))
     }
 
     /// The next trusted connection; `None` when none came in time or the set was aborted.
@@ -97,7 +101,7 @@ impl<'a> Greeting<'a> {
         };
         message::send(control, &welcome.encode(), patience)?;
         let slots = Self::slots(control, &welcome, &positions, &request, patience)?;
-        let found = self.gather(control, &welcome, &positions, patience)?;
+        let found = self.gather(control, &welcome, &positions)?;
         let configuration = request.configuration(self.set.features);
         Ok(found.map(|session| Met {
             session,
@@ -129,10 +133,11 @@ impl<'a> Greeting<'a> {
         control: &Arc<Socket>,
         welcome: &Answer,
         positions: &[usize],
-        patience: Deadline,
     ) -> io::Result<Option<Session>> {
         let mut devices: Vec<Option<Arc<Socket>>> = vec![None; positions.len()];
         while devices.iter().any(Option::is_none) {
+            // Each connection has the whole limit: there can be many.
+            let patience = self.patience();
             let Some(socket) = self.accept(patience)? else {
                 return Ok(None);
             };

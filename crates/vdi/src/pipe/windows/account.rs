@@ -6,6 +6,7 @@ use std::os::windows::io::RawHandle;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr;
+use std::sync::OnceLock;
 
 use super::user::{ADMINISTRATORS, User};
 use super::{FALSE, wide};
@@ -98,10 +99,15 @@ pub(super) struct Account {
     pub(super) is_administrator: bool,
 }
 
-/// The user of this process.
-pub(super) fn own() -> io::Result<Account> {
+/// The user of this process, which stays the same.
+pub(super) fn own() -> io::Result<&'static Account> {
+    static OWN: OnceLock<Account> = OnceLock::new();
+    if let Some(own) = OWN.get() {
+        return Ok(own);
+    }
     // SAFETY: the call gives a constant that stands for this process and need not be closed.
-    of(unsafe { BorrowedHandle::borrow_raw(kernel32::GetCurrentProcess()) })
+    let own = of(unsafe { BorrowedHandle::borrow_raw(kernel32::GetCurrentProcess()) })?;
+    Ok(OWN.get_or_init(|| own))
 }
 
 /// The user of a process.
@@ -298,9 +304,9 @@ mod tests {
 
     #[test]
     fn this_process_has_a_user() {
-        let user = own().unwrap().user;
+        let user = &own().unwrap().user;
         assert!(user.as_str().starts_with("S-1-5-"), "{user}");
-        assert_eq!(user.as_str().parse(), Ok(user));
+        assert_eq!(user.as_str().parse().as_ref(), Ok(user));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Descriptor {
 
     /// A folder that the own user, the administrators and the system may use, with what is in it.
     pub(super) fn of_folder() -> io::Result<Self> {
-        let own = account::own()?.user;
+        let own = &account::own()?.user;
         let full = |who| format!("(A;OICI;FA;;;{who})");
         let list = [full(own.as_str()), full("SY"), full("BA")].concat();
         Self::parse(&format!("D:P{list}"))

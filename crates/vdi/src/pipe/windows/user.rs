@@ -67,9 +67,9 @@ impl FromStr for User {
 /// process may be looked at, its user is checked too. Of the maker of a pipe the owner is checked,
 /// which nobody can choose freely.
 pub(in crate::pipe) fn stranger(socket: &Socket, trusted: &[User]) -> io::Result<Option<User>> {
-    let own = account::own()?.user;
+    let own = &account::own()?.user;
     let is_trusted = |user: &User| {
-        *user == own || matches!(user.as_str(), SYSTEM | ADMINISTRATORS) || trusted.contains(user)
+        user == own || matches!(user.as_str(), SYSTEM | ADMINISTRATORS) || trusted.contains(user)
     };
     let Some(pipe) = socket.pipe() else {
         return Err(io::ErrorKind::NotConnected.into());
