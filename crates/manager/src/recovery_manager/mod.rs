@@ -3,10 +3,12 @@
 
 mod backup;
 mod device_set;
+mod existing;
 mod export;
 mod give;
 mod import;
 mod restore;
+mod tail;
 mod take;
 
 use std::sync::Arc;
@@ -17,10 +19,12 @@ use vab_vdi::{EngineTransport, Transport};
 
 pub use backup::{BackupError, DatabaseBackup};
 pub use device_set::DeviceSetError;
+pub use existing::ExistingDatabase;
 pub use export::{Export, ExportError};
 pub use give::GiveError;
 pub use import::{Import, ImportError, ImportReport, Imported};
 pub use restore::{Restore, RestoreError, RestoreReport, RestoreTarget};
+pub use tail::TailError;
 pub use take::TakeError;
 
 use crate::catalog::Catalog;

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use crate::net::Throttle;
 use vab_format::limits::ENCRYPTION_OVERHEAD;
 
 use super::save::cost;
-use crate::net::Throttle;
 use crate::proto::frame::MAX_PAYLOAD;
 use crate::proto::{LivenessConfig, Rate, ResumePolicy};
 #[cfg(feature = "tls")]
@@ -45,13 +45,13 @@ pub struct SourceOptions {
     /// The largest block, in bytes; smaller when the memory is shared by many streams.
     /// Default 1 MiB, at most 4 MiB.
     pub block_size: u32,
-    /// Threads of one backup that compress blocks; fewer where they would take more than half of
-    /// the memory. Default: one for each processor.
-    pub coder_threads: usize,
     /// Bytes per second of one connection, in both directions together.
     pub session_limit: Option<Rate>,
     /// A limit that is shared with all who have a clone of it.
     pub shared_limit: Option<Throttle>,
+    /// Threads of one backup that compress blocks; fewer where they would take more than half of
+    /// the memory. Default: one for each processor.
+    pub coder_threads: usize,
 }
 
 impl Default for SourceOptions {
@@ -66,9 +66,9 @@ impl Default for SourceOptions {
             backup_memory: 32 * 1024 * 1024,
             restore_memory: 16 * 1024 * 1024,
             block_size: 1024 * 1024,
-            coder_threads: std::thread::available_parallelism().map_or(1, usize::from),
             session_limit: None,
             shared_limit: None,
+            coder_threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }

@@ -131,8 +131,10 @@ impl Door {
                 keys,
             } => {
                 let terms = terms(retain, patience);
-                let begin = self.begin((request, keys), streams, key, terms, &mut way);
-                match begin.await {
+                match self
+                    .begin((request, keys), streams, key, terms, &mut way)
+                    .await
+                {
                     Ok(session) => {
                         drop(place);
                         session.run().await;

@@ -1,17 +1,27 @@
 //! The command line.
 
+pub(crate) mod encoding;
+pub(crate) mod key;
+mod run;
+mod state;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
 
+use encoding::{EncodingArguments, SecretArguments};
+use key::KeyArguments;
+pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, SelectionArguments};
+pub(crate) use state::{RecoverArguments, StateArguments};
+
 /// The address that `serve` listens on when none is given.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:9420";
 
 /// Back up, list, verify and restore SQL Server databases through virtual devices.
 #[derive(Debug, Parser)]
-#[command(name = "vab", version, max_term_width = 100)]
+#[command(name = "vab", version, max_term_width = 100, after_help = crate::exit::HELP)]
 pub(crate) struct Arguments {
     /// Say more on standard error (repeat for debug output).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -26,8 +36,10 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Run the backup manager and target mover until Ctrl-C.
     Serve(ServeArguments),
-    /// Back up one database of an embedded-engine folder.
+    /// Back up databases of an engine, by policy.
     Backup(BackupArguments),
+    /// Show the databases of an engine: how they stand, and what would be backed up next.
+    Databases(DatabasesArguments),
     /// Take native SQL Server backup files into a job, one restore point per backup set.
     Import(ImportArguments),
     /// Show jobs, databases, restore points and files.
@@ -36,6 +48,8 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Restore a database along the planned chain.
     Restore(RestoreArguments),
+    /// Bring a database online that is restoring or in standby.
+    Recover(RecoverArguments),
     /// Read everything back and say, per restore point, whether it is whole.
     Verify(VerifyArguments),
     /// Draw the moments one can restore to, with gaps and forks.
@@ -44,6 +58,8 @@ pub(crate) enum Command {
     Rescan(RescanArguments),
     /// Show what is in a .VAB, .VASM or .VACM, also a damaged one.
     Inspect(InspectArguments),
+    /// Make keys, and change who can open an encrypted .VAB.
+    Key(KeyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -95,21 +111,26 @@ pub(crate) struct BackupArguments {
     /// The engine: `sim:DIR` is the embedded one.
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
-    /// The database to back up.
-    #[arg(long, value_name = "DB")]
-    pub database: String,
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// What to back up.
     #[arg(long = "type", value_enum)]
     pub kind: KindArgument,
-    /// A backup beside the chain: no base for differentials, no log truncation.
+    /// A backup beside the chain: no base for differentials, no log truncation. Not of `diff`.
     #[arg(long)]
     pub copy_only: bool,
-    /// Parallel streams; each is one virtual device.
+    /// Parallel streams of one database at most; each is one virtual device.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub streams: u16,
+    #[command(flatten)]
+    pub encoding: EncodingArguments,
+    #[command(flatten)]
+    pub policy: PolicyArguments,
+    #[command(flatten)]
+    pub report: ReportArguments,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KindArgument {
     Full,
     Diff,
@@ -136,6 +157,8 @@ pub(crate) struct ImportArguments {
     /// Backup files, and folders of them.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub encoding: EncodingArguments,
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +195,8 @@ pub(crate) struct ExportArguments {
     /// Replace files that are there already.
     #[arg(long)]
     pub overwrite: bool,
+    #[command(flatten)]
+    pub secrets: SecretArguments,
 }
 
 #[derive(Debug, Args)]
@@ -199,9 +224,13 @@ pub(crate) struct RestoreArguments {
     /// Replace a database of that name.
     #[arg(long)]
     pub replace: bool,
+    #[command(flatten)]
+    pub state: StateArguments,
     /// Print the plan and stop.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub secrets: SecretArguments,
 }
 
 #[derive(Debug, Args)]
