@@ -1,22 +1,60 @@
 //! What a database engine offers to a backup program.
 
+use std::sync::Arc;
+
 use vab_chain::{BackupSet, DatabaseId, DifferentialBase, FamilyId, ForkId, Lsn};
-use vab_vdi::EngineTransport;
+use vab_vdi::{EngineTransport, Transport};
 
 use crate::error::{BackupError, EngineError, RestoreError};
-use crate::request::{BackupRequest, RecoverRequest, RestoreRequest, Restored};
+use crate::request::{
+    BackupRequest, FileMove, FilesRequest, RecoverRequest, RestoreRequest, Restored,
+};
 
 /// A database engine that backs its databases up to virtual devices and restores them from there.
 ///
 /// Every call blocks until the engine is done; give it a thread of its own, because somebody has
-/// to serve the devices meanwhile. To cancel a call, abort its device set: the call then ends
-/// with an error and leaves nothing behind that a later backup would depend on.
+/// to serve the devices meanwhile. To cancel a call, use the `cancel` of its request and abort its
+/// device set: the call then ends with an error and leaves nothing behind that a later backup would
+/// depend on.
 pub trait Engine: Send + Sync {
     /// The databases and how they stand, ordered by name.
     ///
     /// # Errors
     /// When the engine cannot be asked.
     fn databases(&self) -> Result<Vec<DatabaseInfo>, EngineError>;
+
+    /// Where the backup program has to create the device sets for this engine.
+    ///
+    /// `None`: in this program, in the place whose other side is given to [`Engine::backup`] and
+    /// [`Engine::restore`]. `Some`: there. Such an engine opens the devices itself, by their names,
+    /// and does not use the [`EngineTransport`] it is given.
+    ///
+    /// # Errors
+    /// When the devices of this engine cannot be used on this machine.
+    fn devices(&self) -> Result<Option<Arc<dyn Transport>>, EngineError> {
+        Ok(None)
+    }
+
+    /// Whether [`Engine::file_moves`] has to be asked before a full is restored.
+    fn looks_at_files(&self) -> bool {
+        false
+    }
+
+    /// Looks at the files in a full from a device set, and says where each of them has to go: what
+    /// [`RestoreRequest::files`] should be.
+    ///
+    /// The engine ends the set when it has seen enough.
+    ///
+    /// # Errors
+    /// When the engine refuses the set, or a device fails.
+    fn file_moves(
+        &self,
+        request: &FilesRequest,
+        transport: &dyn EngineTransport,
+    ) -> Result<Vec<FileMove>, RestoreError> {
+        let _ = (request, transport);
+        Ok(Vec::new())
+    }
 
     /// Backs up one database into the device set named by the request, and returns the facts of
     /// the set once every device has ended normally.
@@ -74,6 +112,32 @@ pub struct DatabaseInfo {
     pub redo_lsn: Option<Lsn>,
     /// Bytes of its data files; 0 when not known.
     pub data_bytes: u64,
+    /// Whether it is set read-only.
+    pub read_only: bool,
+    /// Its part in an availability group, if it is in one.
+    pub availability: Option<Availability>,
+}
+
+/// The part of a database in an availability group, on the server that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Availability {
+    /// What the replica is.
+    pub role: Role,
+    /// Whether the group's settings prefer this replica for backups
+    /// (`sys.fn_hadr_backup_is_preferred_replica`).
+    pub preferred: bool,
+}
+
+/// What a replica of an availability group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It takes the changes.
+    Primary,
+    /// It follows.
+    Secondary,
+    /// That is being settled.
+    Resolving,
 }
 
 impl DatabaseInfo {
@@ -90,6 +154,8 @@ impl DatabaseInfo {
             differential_base: None,
             redo_lsn: None,
             data_bytes: 0,
+            read_only: false,
+            availability: None,
         }
     }
 }
@@ -107,6 +173,14 @@ pub enum DatabaseState {
     Standby,
     /// It was found damaged and cannot be used before it is restored.
     Suspect,
+    /// An administrator took it offline.
+    Offline,
+    /// The server is bringing it online.
+    Recovering,
+    /// The server cannot bring it online, for lack of files or space.
+    RecoveryPending,
+    /// An administrator opened it, damaged as it is.
+    Emergency,
 }
 
 /// How a database keeps its log.
@@ -136,6 +210,10 @@ display!(DatabaseState {
     Restoring => "restoring",
     Standby => "standby",
     Suspect => "suspect",
+    Offline => "offline",
+    Recovering => "recovering",
+    RecoveryPending => "pending recovery",
+    Emergency => "in emergency mode",
 });
 display!(RecoveryModel {
     Simple => "SIMPLE",

@@ -24,18 +24,24 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 pub mod bak;
+mod cancel;
 mod engine;
 mod error;
+#[cfg(feature = "mssql")]
+pub mod mssql;
 pub mod mtf;
 mod refusal;
 mod request;
 pub mod sim;
 
-pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel};
+pub use admission::Inadmissible;
+pub use cancel::Cancel;
+pub use engine::{Availability, DatabaseInfo, DatabaseState, Engine, RecoveryModel, Role};
 pub use error::{BackupError, EngineError, RestoreError};
 pub use refusal::Refusal;
 pub use request::{
-    BackupRequest, Progress, ProgressSink, RecoverRequest, Recovery, RestoreRequest, Restored,
-    StopAt, StopEdge, StopOutcome, Tail,
+    BackupRequest, FileMove, FilesRequest, Progress, ProgressSink, RecoverRequest, Recovery,
+    RestoreRequest, Restored, StopAt, StopEdge, StopOutcome, Tail,
 };
