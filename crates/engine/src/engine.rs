@@ -112,32 +112,6 @@ pub struct DatabaseInfo {
     pub redo_lsn: Option<Lsn>,
     /// Bytes of its data files; 0 when not known.
     pub data_bytes: u64,
-    /// Whether it is set read-only.
-    pub read_only: bool,
-    /// Its part in an availability group, if it is in one.
-    pub availability: Option<Availability>,
-}
-
-/// The part of a database in an availability group, on the server that was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Availability {
-    /// What the replica is.
-    pub role: Role,
-    /// Whether the group's settings prefer this replica for backups
-    /// (`sys.fn_hadr_backup_is_preferred_replica`).
-    pub preferred: bool,
-}
-
-/// What a replica of an availability group is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// It takes the changes.
-    Primary,
-    /// It follows.
-    Secondary,
-    /// That is being settled.
-    Resolving,
 }
 
 impl DatabaseInfo {
@@ -154,8 +128,6 @@ impl DatabaseInfo {
             differential_base: None,
             redo_lsn: None,
             data_bytes: 0,
-            read_only: false,
-            availability: None,
         }
     }
 }
@@ -173,14 +145,6 @@ pub enum DatabaseState {
     Standby,
     /// It was found damaged and cannot be used before it is restored.
     Suspect,
-    /// An administrator took it offline.
-    Offline,
-    /// The server is bringing it online.
-    Recovering,
-    /// The server cannot bring it online, for lack of files or space.
-    RecoveryPending,
-    /// An administrator opened it, damaged as it is.
-    Emergency,
 }
 
 /// How a database keeps its log.
@@ -210,10 +174,6 @@ display!(DatabaseState {
     Restoring => "restoring",
     Standby => "standby",
     Suspect => "suspect",
-    Offline => "offline",
-    Recovering => "recovering",
-    RecoveryPending => "pending recovery",
-    Emergency => "in emergency mode",
 });
 display!(RecoveryModel {
     Simple => "SIMPLE",

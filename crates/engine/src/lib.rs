@@ -24,7 +24,6 @@
 
 #![forbid(unsafe_code)]
 
-mod admission;
 pub mod bak;
 mod cancel;
 mod engine;
@@ -36,9 +35,8 @@ mod refusal;
 mod request;
 pub mod sim;
 
-pub use admission::Inadmissible;
 pub use cancel::Cancel;
-pub use engine::{Availability, DatabaseInfo, DatabaseState, Engine, RecoveryModel, Role};
+pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel};
 pub use error::{BackupError, EngineError, RestoreError};
 pub use refusal::Refusal;
 pub use request::{
