@@ -26,18 +26,23 @@
 
 pub mod bak;
 mod cancel;
+mod class;
 mod engine;
 mod error;
+mod legal;
 #[cfg(feature = "mssql")]
 pub mod mssql;
 pub mod mtf;
 mod refusal;
 mod request;
 pub mod sim;
+mod standing;
 
 pub use cancel::Cancel;
-pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel};
+pub use class::ErrorClass;
+pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel, Replica};
 pub use error::{BackupError, EngineError, RestoreError};
+pub use legal::{Illegal, LegalKind};
 pub use refusal::Refusal;
 pub use request::{
     BackupRequest, FileMove, FilesRequest, Progress, ProgressSink, RecoverRequest, Recovery,

@@ -42,6 +42,7 @@ mod observer;
 mod point;
 mod recovery_manager;
 mod rescan;
+pub mod run;
 mod server;
 mod verification;
 
@@ -59,6 +60,7 @@ pub use recovery_manager::{
     RestoreTarget, TakeError,
 };
 pub use rescan::{RescanFailed, rescan};
+pub use run::{BackupRun, RunError, RunOutcome, RunReport};
 pub use server::{AskError, ConnectError};
 pub use vab_repository::verify::VerifyOptions;
 pub use verification::{Verification, VerifiedFile, VerifiedPoint, VerifyError, verify};

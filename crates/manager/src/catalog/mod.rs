@@ -6,6 +6,7 @@ mod server;
 use std::path::Path;
 
 use vab_chain::PointId;
+use vab_mover::Source;
 use vab_mover::source::RestoreSession;
 
 use crate::PointInfo;
@@ -57,6 +58,11 @@ impl Catalog {
     /// When nobody of ours answers there.
     pub async fn server(address: &str) -> Result<Self, CatalogError> {
         Ok(Self(Inner::Server(server::Server::connect(address).await?)))
+    }
+
+    /// The backup manager that `source` is connected to.
+    pub(crate) fn over(source: Source) -> Self {
+        Self(Inner::Server(server::Server::over(source)))
     }
 
     /// The repository in `folder`, read beside a server that may run on it.

@@ -9,7 +9,7 @@ use vab_vdi::{DeviceName, Transport};
 
 use super::device_set::{DeviceSetError, OpenDevices, Statement};
 use crate::message::{self, BeginBackup, MessageError};
-use crate::observer::Observer;
+use crate::observer::{Happening, Observer};
 use crate::point::PointInfo;
 
 /// Why a backup left no restore point. `E` is the error of the engine's statement.
@@ -64,6 +64,8 @@ impl Take<'_> {
             .source
             .begin_backup(message::encode(&self.begin), self.streams)
             .await?;
+        let point = session.session().into();
+        self.observer.tell(Happening::Session { point });
         let devices = usize::from(self.streams);
         let (statement, opened) = Statement::start(self.transport, devices, statement).await?;
         let OpenDevices { set, devices } = match opened {
@@ -98,7 +100,9 @@ impl Take<'_> {
             }
         };
         set.close().map_err(DeviceSetError::from)?;
-        let receipt = streamed.commit(facts.encode()?).await?;
+        let facts = facts.encode()?;
+        self.observer.tell(Happening::Commits);
+        let receipt = streamed.commit(facts).await?;
         Ok(message::decode(&receipt, "receipt")?)
     }
 }
