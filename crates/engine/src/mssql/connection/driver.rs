@@ -146,7 +146,7 @@ impl Driver {
         let mut config = self.config()?;
         for _ in 0..ROUTINGS {
             let stream = self.reach(&config).await?;
-            match Client::connect(config.clone(), stream.compat_write()).await {
+            match Box::pin(Client::connect(config.clone(), stream.compat_write())).await {
                 Ok(client) => return Ok(client),
                 Err(Error::Routing { host, port }) => {
                     config = self.config()?;

@@ -27,10 +27,12 @@ pub(super) enum Heard {
     Error(Follow),
 }
 
+type Tell = Box<dyn Fn(Heard) + Send>;
+
 /// The one who hears; clones are the same.
 #[derive(Clone)]
 pub(super) struct Listener {
-    tell: Arc<Mutex<Option<Box<dyn Fn(Heard) + Send>>>>,
+    tell: Arc<Mutex<Option<Tell>>>,
     /// Everything else goes there.
     others: Dispatch,
     level: LevelFilter,
@@ -63,7 +65,7 @@ impl Listener {
         *self.told() = None;
     }
 
-    fn told(&self) -> MutexGuard<'_, Option<Box<dyn Fn(Heard) + Send>>> {
+    fn told(&self) -> MutexGuard<'_, Option<Tell>> {
         self.tell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -209,11 +209,11 @@ pub(super) fn value(data: &ColumnData<'_>) -> Value {
             moment(i64::from(time.days()) - FROM_1900, minutes * 60_000_000)
         }),
         ColumnData::DateTime2(time) => time.map(|time| {
-            let (date, of_day) = (time.date(), time.time());
+            let (day, of_day) = (time.date(), time.time());
             let unit = 10_u64.saturating_pow(u32::from(of_day.scale()));
             let micros = u128::from(of_day.increments()) * 1_000_000 / u128::from(unit.max(1));
             moment(
-                i64::from(date.days()) - FROM_1,
+                i64::from(day.days()) - FROM_1,
                 i64::try_from(micros).unwrap_or_default(),
             )
         }),

@@ -22,6 +22,10 @@ pub enum LogTail {
 
 /// One backup to virtual devices. Set the public fields after [`Backup::new`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent options of one statement"
+)]
 #[non_exhaustive]
 pub struct Backup {
     /// The database.

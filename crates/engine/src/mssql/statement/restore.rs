@@ -101,6 +101,10 @@ fn is_lsn(mark: &str) -> bool {
 
 /// One restore from virtual devices. Set the public fields after [`Restore::new`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent options of one statement"
+)]
 #[non_exhaustive]
 pub struct Restore {
     /// The name to restore to.

@@ -24,7 +24,7 @@ pub(super) fn tokens(text: &str) -> Option<Vec<Token>> {
             '-' if next == Some('-') => return None,
             '/' if next == Some('*') => return None,
             c if c.is_ascii_digit() => {
-                let number = run(&chars, &mut at, |c| c.is_ascii_digit());
+                let number = run(&chars, &mut at, char::is_ascii_digit);
                 found.push(Token::Number(number));
             }
             c if c.is_ascii_alphabetic() => {
