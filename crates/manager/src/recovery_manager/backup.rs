@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
 use vab_engine::{BackupRequest, Engine};
+use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
+use super::ends::Ends;
 use super::take::{Take, TakeError};
 use crate::message::BeginBackup;
 use crate::observer::Observer;
@@ -30,6 +32,8 @@ pub struct DatabaseBackup {
     pub copy_only: bool,
     /// Parallel streams, 1 to 64; each is one virtual device.
     pub streams: u16,
+    /// How the blocks are compressed and encrypted; not at all, by default.
+    pub encoding: Encoding,
 }
 
 impl DatabaseBackup {
@@ -41,6 +45,7 @@ impl DatabaseBackup {
             kind,
             copy_only: false,
             streams: 1,
+            encoding: Encoding::default(),
         }
     }
 }
@@ -59,9 +64,10 @@ impl RecoveryManager {
         backup: &DatabaseBackup,
         observer: &Observer,
     ) -> Result<PointInfo, BackupError> {
+        let ends = Ends::of(&engine, &self.hub).await?;
         let take = Take {
             source: &self.source,
-            transport: self.transport(),
+            ends: ends.clone(),
             begin: BeginBackup {
                 job: backup.job.clone(),
                 database: backup.database.clone(),
@@ -69,15 +75,16 @@ impl RecoveryManager {
                 copy_only: backup.copy_only,
             },
             streams: backup.streams,
+            encoding: &backup.encoding,
             bytes: expected_bytes(&engine, backup).await,
             observer,
         };
-        let engine_side = self.engine_side();
         let (database, kind, copy_only) = (backup.database.clone(), backup.kind, backup.copy_only);
         take.run(move |devices| {
             let mut request = BackupRequest::new(database, kind, devices);
             request.copy_only = copy_only;
-            let set = engine.backup(&request, engine_side.as_ref())?;
+            request.cancel = ends.cancel;
+            let set = engine.backup(&request, ends.engine.as_ref())?;
             Ok(SessionFacts {
                 facts: Facts::Known(set),
                 names: Vec::new(),

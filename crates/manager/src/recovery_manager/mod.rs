@@ -3,17 +3,15 @@
 
 mod backup;
 mod device_set;
+mod ends;
 mod export;
 mod give;
 mod import;
 mod restore;
 mod take;
 
-use std::sync::Arc;
-
 use vab_mover::Source;
 use vab_vdi::memory::Hub;
-use vab_vdi::{EngineTransport, Transport};
 
 pub use backup::{BackupError, DatabaseBackup};
 pub use device_set::DeviceSetError;
@@ -48,13 +46,5 @@ impl RecoveryManager {
     /// The restore points of the backup manager it is connected to.
     pub fn catalog(&self) -> Catalog {
         Catalog::over(self.source.clone())
-    }
-
-    fn transport(&self) -> Arc<dyn Transport> {
-        Arc::new(self.hub.clone())
-    }
-
-    fn engine_side(&self) -> Arc<dyn EngineTransport> {
-        Arc::new(self.hub.clone())
     }
 }
