@@ -64,7 +64,9 @@ fn choose(
         interrupted.job == request.job && interrupted.database == request.database
     };
     let given_up = catalog.give_up(storage, same, &mut notices);
-    notices.into_iter().for_each(|notice| inner.notice(notice));
+    for notice in notices {
+        inner.notice(notice);
+    }
     given_up?;
     let folder = match catalog.job(&request.job) {
         Some(folder) => folder.clone(),
