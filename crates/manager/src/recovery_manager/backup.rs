@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
-use vab_engine::{BackupRequest, Engine};
+use vab_engine::{BackupRequest, Engine, Tail};
 use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
@@ -32,6 +32,8 @@ pub struct DatabaseBackup {
     pub copy_only: bool,
     /// Parallel streams, 1 to 64; each is one virtual device.
     pub streams: u16,
+    /// Only of a log: what becomes of the database afterwards.
+    pub tail: Tail,
     /// How the blocks are compressed and encrypted; not at all, by default.
     pub encoding: Encoding,
 }
@@ -45,6 +47,7 @@ impl DatabaseBackup {
             kind,
             copy_only: false,
             streams: 1,
+            tail: Tail::KeepOnline,
             encoding: Encoding::default(),
         }
     }
@@ -80,9 +83,11 @@ impl RecoveryManager {
             observer,
         };
         let (database, kind, copy_only) = (backup.database.clone(), backup.kind, backup.copy_only);
+        let tail = backup.tail;
         take.run(move |devices| {
             let mut request = BackupRequest::new(database, kind, devices);
             request.copy_only = copy_only;
+            request.tail = tail;
             request.cancel = ends.cancel;
             let set = engine.backup(&request, ends.engine.as_ref())?;
             Ok(SessionFacts {

@@ -4,10 +4,12 @@
 mod backup;
 mod device_set;
 mod ends;
+mod existing;
 mod export;
 mod give;
 mod import;
 mod restore;
+mod tail;
 mod take;
 
 use vab_mover::Source;
@@ -15,10 +17,12 @@ use vab_vdi::memory::Hub;
 
 pub use backup::{BackupError, DatabaseBackup};
 pub use device_set::DeviceSetError;
+pub use existing::ExistingDatabase;
 pub use export::{Export, ExportError};
 pub use give::GiveError;
 pub use import::{Import, ImportError, ImportReport, Imported};
 pub use restore::{Restore, RestoreError, RestoreReport, RestoreTarget};
+pub use tail::TailError;
 pub use take::TakeError;
 
 use crate::catalog::Catalog;

@@ -8,6 +8,7 @@ use vab_mover::Secrets;
 use vab_vdi::memory::Hub;
 
 use super::ends::Ends;
+use super::existing::{self, ExistingDatabase};
 use super::give::{GiveError, give};
 use crate::catalog::{Catalog, CatalogError, Filter};
 use crate::listing;
@@ -28,6 +29,8 @@ pub struct Restore {
     pub name: Option<String>,
     /// Replace a database of that name.
     pub replace: bool,
+    /// The state to leave it in after the last step.
+    pub recovery: Recovery,
     /// What opens restore points that are encrypted.
     pub secrets: Secrets,
 }
@@ -53,6 +56,7 @@ impl Restore {
             target: RestoreTarget::default(),
             name: None,
             replace: false,
+            recovery: Recovery::Recovery,
             secrets: Secrets::default(),
         }
     }
@@ -101,6 +105,15 @@ pub enum RestoreError {
         /// Why.
         reason: Box<Unreachable>,
     },
+    /// The database is there and would be lost.
+    #[error(transparent)]
+    Exists(#[from] ExistingDatabase),
+    /// Whether the database is there cannot be said.
+    #[error("the engine does not say which databases it has")]
+    Engine(#[source] vab_engine::EngineError),
+    /// A thread died.
+    #[error("the thread of the engine died")]
+    Died,
     /// A step failed. The database is left restoring.
     #[error("step {step} of {steps} ({kind}, restore point {point}) failed")]
     Step {
@@ -142,6 +155,23 @@ impl Restore {
     /// When the moment cannot be reached; the error names the gap and the nearest moments that
     /// can.
     pub async fn plan(&self, catalog: &Catalog) -> Result<(Plan, Vec<PointInfo>), RestoreError> {
+        let points = self.points(catalog).await?;
+        let target = match self.target {
+            RestoreTarget::Latest => Target::Latest,
+            RestoreTarget::Time(time) => Target::Time(time),
+            RestoreTarget::Point(id) => Target::Point(id),
+        };
+        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
+            RestoreError::Unreachable {
+                database: self.database.clone(),
+                reason: Box::new(reason),
+            }
+        })?;
+        Ok((plan, points))
+    }
+
+    /// The restore points of the database, which are all of one job.
+    pub(super) async fn points(&self, catalog: &Catalog) -> Result<Vec<PointInfo>, RestoreError> {
         let filter = Filter {
             job: self.job.clone(),
             database: Some(self.database.clone()),
@@ -162,24 +192,14 @@ impl Restore {
                 job: self.job.clone(),
             });
         }
-        let target = match self.target {
-            RestoreTarget::Latest => Target::Latest,
-            RestoreTarget::Time(time) => Target::Time(time),
-            RestoreTarget::Point(id) => Target::Point(id),
-        };
-        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
-            RestoreError::Unreachable {
-                database: self.database.clone(),
-                reason: Box::new(reason),
-            }
-        })?;
-        Ok((plan, points))
+        Ok(points)
     }
 
     /// Plans and restores into `engine`.
     ///
     /// # Errors
-    /// When the moment cannot be reached, or a step fails; the database is then left restoring.
+    /// When the moment cannot be reached, or the database is there and is not to be replaced; or
+    /// when a step fails: the database is then left restoring.
     pub async fn run(
         &self,
         catalog: &Catalog,
@@ -188,6 +208,9 @@ impl Restore {
     ) -> Result<RestoreReport, RestoreError> {
         let (plan, points) = self.plan(catalog).await?;
         let name = self.name.clone().unwrap_or_else(|| self.database.clone());
+        if !self.replace {
+            existing::check(Arc::clone(&engine), &name).await?;
+        }
         let mut last = None;
         for (index, step) in plan.steps.iter().enumerate() {
             let Some(point) = points.iter().find(|point| point.id == step.point) else {
@@ -202,7 +225,7 @@ impl Restore {
                 })?);
             }
             request.recovery = if ends {
-                Recovery::Recovery
+                self.recovery
             } else {
                 Recovery::NoRecovery
             };
