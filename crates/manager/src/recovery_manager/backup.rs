@@ -9,6 +9,7 @@ use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
+use super::ends::Ends;
 use super::take::{Take, TakeError};
 use crate::message::BeginBackup;
 use crate::observer::Observer;
@@ -66,9 +67,10 @@ impl RecoveryManager {
         backup: &DatabaseBackup,
         observer: &Observer,
     ) -> Result<PointInfo, BackupError> {
+        let ends = Ends::of(&engine, &self.hub).await?;
         let take = Take {
             source: &self.source,
-            transport: self.transport(),
+            ends: ends.clone(),
             begin: BeginBackup {
                 job: backup.job.clone(),
                 database: backup.database.clone(),
@@ -80,14 +82,14 @@ impl RecoveryManager {
             bytes: expected_bytes(&engine, backup).await,
             observer,
         };
-        let engine_side = self.engine_side();
         let (database, kind, copy_only) = (backup.database.clone(), backup.kind, backup.copy_only);
         let tail = backup.tail;
         take.run(move |devices| {
             let mut request = BackupRequest::new(database, kind, devices);
             request.copy_only = copy_only;
             request.tail = tail;
-            let set = engine.backup(&request, engine_side.as_ref())?;
+            request.cancel = ends.cancel;
+            let set = engine.backup(&request, ends.engine.as_ref())?;
             Ok(SessionFacts {
                 facts: Facts::Known(set),
                 names: Vec::new(),

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use vab_chain::{Plan, PointId, ServerTime, Target, Unreachable};
-use vab_engine::{Engine, Recovery, RestoreRequest, Restored, StopEdge};
+use vab_chain::{BackupKind, Plan, PointId, ServerTime, Target, Unreachable};
+use vab_engine::{Engine, FileMove, FilesRequest, Recovery, RestoreRequest, Restored, StopEdge};
 use vab_mover::Secrets;
+use vab_vdi::memory::Hub;
 
+use super::ends::Ends;
 use super::existing::{self, ExistingDatabase};
 use super::give::{GiveError, give};
 use crate::catalog::{Catalog, CatalogError, Filter};
@@ -120,7 +122,7 @@ pub enum RestoreError {
         /// The number of steps.
         steps: usize,
         /// What it restores.
-        kind: vab_chain::BackupKind,
+        kind: BackupKind,
         /// The restore point.
         point: PointId,
         /// Why.
@@ -228,15 +230,14 @@ impl Restore {
                 Recovery::NoRecovery
             };
             request.replace = self.replace && index == 0;
-            let engine = Arc::clone(&engine);
-            let title = format!("{} of {}", step.kind, point.database);
             let from = (catalog, &self.secrets);
-            let restored = give(from, point, title, observer, move |devices, hub| {
-                request.devices = devices;
-                engine.restore(&request, hub)
-            })
-            .await;
-            last = Some(restored.map_err(|error| RestoreError::Step {
+            let restored = async {
+                if step.kind == BackupKind::Full && engine.looks_at_files() {
+                    request.files = file_moves(from, point, &engine, &name).await?;
+                }
+                restore_point(from, point, &engine, request, observer).await
+            };
+            last = Some(restored.await.map_err(|error| RestoreError::Step {
                 step: index + 1,
                 steps: plan.steps.len(),
                 kind: step.kind,
@@ -253,6 +254,47 @@ impl Restore {
             last,
         })
     }
+}
+
+type Source<'a> = (&'a Catalog, &'a Secrets);
+type Given<T> = Result<T, GiveError<vab_engine::RestoreError>>;
+
+/// Where the files of a full go, for an engine that has to see them before.
+async fn file_moves(
+    from: Source<'_>,
+    point: &PointInfo,
+    engine: &Arc<dyn Engine>,
+    name: &str,
+) -> Given<Vec<FileMove>> {
+    let ends = Ends::of(engine, &Hub::new()).await?;
+    let mut request = FilesRequest::new(name, Vec::new());
+    request.cancel = ends.cancel.clone();
+    let engine = Arc::clone(engine);
+    let title = format!("files of {}", point.database);
+    let nobody = Observer::default();
+    give(from, point, title, &nobody, ends, move |devices, hub| {
+        request.devices = devices;
+        engine.file_moves(&request, hub)
+    })
+    .await
+}
+
+async fn restore_point(
+    from: Source<'_>,
+    point: &PointInfo,
+    engine: &Arc<dyn Engine>,
+    mut request: RestoreRequest,
+    observer: &Observer,
+) -> Given<Restored> {
+    let ends = Ends::of(engine, &Hub::new()).await?;
+    request.cancel = ends.cancel.clone();
+    let engine = Arc::clone(engine);
+    let title = format!("{} of {}", request.kind, point.database);
+    give(from, point, title, observer, ends, move |devices, hub| {
+        request.devices = devices;
+        engine.restore(&request, hub)
+    })
+    .await
 }
 
 fn stop_at(stop: &vab_chain::StopAt) -> Option<vab_engine::StopAt> {

@@ -108,7 +108,7 @@ pub(crate) struct BackupArguments {
     /// The job; created by its first backup.
     #[arg(long, value_name = "NAME")]
     pub job: String,
-    /// The engine: `sim:DIR` is the embedded one.
+    /// The engine: `mssql://USER@HOST` is a SQL Server (its password in `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
     #[command(flatten)]
@@ -215,7 +215,7 @@ pub(crate) struct RestoreArguments {
     /// Restore to the end of this restore point.
     #[arg(long, value_name = "ID")]
     pub point: Option<PointId>,
-    /// The engine that receives the database: `sim:DIR` is the embedded one.
+    /// The engine that receives the database: `mssql://USER@HOST` is a SQL Server, `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE", required_unless_present = "dry_run")]
     pub engine: Option<String>,
     /// Restore under another name.
