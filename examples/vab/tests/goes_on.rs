@@ -88,7 +88,7 @@ fn a_backup_ends_confirmed_although_the_server_was_killed() {
         kills += 1;
         // What is there now goes on, and is not sent again from the start.
         let there = stored_bytes(&repository);
-        server = Server::start_at(&address, &repository);
+        server = Server::start_at(&repository, &address);
         assert!(stored_bytes(&repository) <= there);
     }
     let status = backup.wait().unwrap();

@@ -81,7 +81,9 @@ impl Inner {
         let result = self
             .catalog()
             .give_up(&*self.storage, |_| true, &mut notices);
-        notices.into_iter().for_each(|notice| self.notice(notice));
+        for notice in notices {
+            self.notice(notice);
+        }
         result
     }
 }
@@ -129,7 +131,9 @@ fn take_up(
             let storage = &*inner.storage;
             let removed = storage.remove(&path.sibling(NOTE));
             inner.catalog().clean(storage, &path, &parked, &mut notices);
-            notices.into_iter().for_each(|notice| inner.notice(notice));
+            for notice in notices {
+                inner.notice(notice);
+            }
             removed?;
             Err(TakeUpError::Damaged { session, source })
         }

@@ -74,11 +74,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(repository: &Path) -> Self {
-        Self::start_at("127.0.0.1:0", repository)
+        Self::start_at(repository, "127.0.0.1:0")
     }
 
     /// The same, listening where another one did.
-    pub(crate) fn start_at(address: &str, repository: &Path) -> Self {
+    pub(crate) fn start_at(repository: &Path, address: &str) -> Self {
         let mut child = vab(["serve", "--listen", address, "--repository"])
             .arg(repository)
             .stdout(Stdio::piped())

@@ -21,7 +21,7 @@ use crate::clock::Deadline;
 
 /// A connection to the other side. Reads and writes never block beyond their deadline.
 #[derive(Debug)]
-pub(super) struct Socket(UnixStream);
+pub(in crate::pipe) struct Socket(UnixStream);
 
 /// Neither waits nor lets a signal kill the process.
 const SEND: SendFlags = {
@@ -36,13 +36,23 @@ impl Socket {
         Self(stream)
     }
 
+    /// Two ends.
+    #[cfg(test)]
+    pub(in crate::pipe) fn pair() -> io::Result<(Self, Self)> {
+        UnixStream::pair().map(|(near, far)| (Self(near), Self(far)))
+    }
+
     /// For a wait for several sockets.
     pub(super) fn stream(&self) -> &UnixStream {
         &self.0
     }
 
     /// Some bytes; 0 at the end of the stream, `None` when none came in time.
-    pub(super) fn receive(&self, into: &mut [u8], deadline: Deadline) -> io::Result<Option<usize>> {
+    pub(in crate::pipe) fn receive(
+        &self,
+        into: &mut [u8],
+        deadline: Deadline,
+    ) -> io::Result<Option<usize>> {
         loop {
             match recv(&self.0, &mut *into, RecvFlags::DONTWAIT) {
                 Ok((count, _)) => return Ok(Some(count)),
@@ -57,21 +67,13 @@ impl Socket {
         }
     }
 
-    /// Fills `into`.
-    pub(super) fn receive_exact(&self, into: &mut [u8], deadline: Deadline) -> io::Result<()> {
-        let mut filled = 0;
-        while let Some(room) = into.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match self.receive(room, deadline)? {
-                None => return Err(io::ErrorKind::TimedOut.into()),
-                Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Some(count) => filled += count,
-            }
-        }
-        Ok(())
-    }
-
     /// Sends all of both parts.
-    pub(super) fn send(&self, head: &[u8], body: &[u8], deadline: Deadline) -> io::Result<()> {
+    pub(in crate::pipe) fn send(
+        &self,
+        head: &[u8],
+        body: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<()> {
         let mut sent = 0;
         while sent < head.len() + body.len() {
             let parts = [
@@ -161,7 +163,7 @@ impl Socket {
     }
 
     /// Cuts the connection, which wakes both sides. What was sent before still arrives.
-    pub(super) fn cut(&self) {
+    pub(in crate::pipe) fn cut(&self) {
         // It is cut already if this fails.
         let _ = self.0.shutdown(Shutdown::Both);
     }

@@ -1,25 +1,25 @@
 //! Memory that both processes of a set have, so that data is not copied through a socket.
 //!
-//! The engine makes it and sends its descriptor; the seals keep either side from making it
-//! smaller under the other's hands. Every device has slots of its own, each as large as the
-//! greatest transfer; a command names its slot.
+//! The engine makes it and sends it; neither side can make it smaller under the other's hands.
+//! Every device has slots of its own, each as large as the greatest transfer; a command names its
+//! slot.
 
 mod area;
 mod slots;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use self::area::Area;
 pub(super) use self::slots::Slots;
-use super::socket::Socket;
+use super::sys::{self, Shared, Socket};
 use crate::clock::Deadline;
 
 /// The memory of a set.
 #[derive(Debug)]
 pub(super) struct Memory {
-    descriptor: OwnedFd,
+    /// Until both sides have mapped it.
+    shared: Shared,
     area: Area,
     shape: Shape,
 }
@@ -34,31 +34,33 @@ pub(super) struct Shape {
     pub(super) slot: usize,
 }
 
-/// Goes with the descriptor, which cannot travel alone.
-const WORD: &[u8] = b"M";
-
 impl Memory {
     /// Makes memory of that shape.
     pub(super) fn create(shape: Shape) -> io::Result<Self> {
-        let (area, descriptor) = Area::create(shape.length()?)?;
+        let (area, shared) = Area::create(shape.length()?)?;
         Ok(Self {
-            descriptor,
+            shared,
             area,
             shape,
         })
     }
 
+    /// Whether the other side could send some.
+    pub(super) fn can_receive(socket: &Socket) -> bool {
+        sys::can_receive(socket)
+    }
+
     /// Sends it to the other side.
     pub(super) fn send(&self, socket: &Socket, deadline: Deadline) -> io::Result<()> {
-        socket.send_descriptor(WORD, self.descriptor.as_fd(), deadline)
+        sys::send(socket, &self.shared, deadline)
     }
 
     /// Receives it from the other side. The shape is what was agreed on; the memory has to fit.
     pub(super) fn receive(socket: &Socket, shape: Shape, deadline: Deadline) -> io::Result<Self> {
-        let descriptor = socket.receive_descriptor(WORD, deadline)?;
-        let area = Area::open(descriptor.as_fd(), shape.length()?)?;
+        let shared = sys::receive(socket, deadline)?;
+        let area = Area::open(&shared, shape.length()?)?;
         Ok(Self {
-            descriptor,
+            shared,
             area,
             shape,
         })
