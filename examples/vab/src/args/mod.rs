@@ -1,5 +1,6 @@
 //! The command line.
 
+mod keep;
 mod run;
 mod state;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
 
+pub(crate) use keep::{RetentionArguments, SalvageArguments};
 pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, SelectionArguments};
 pub(crate) use state::{RecoverArguments, StateArguments};
 
@@ -54,6 +56,10 @@ pub(crate) enum Command {
     Rescan(RescanArguments),
     /// Show what is in a .VAB, .VASM or .VACM, also a damaged one.
     Inspect(InspectArguments),
+    /// Say which restore points a policy lets go, and why; with --apply delete them.
+    Retention(RetentionArguments),
+    /// Save the restore points that are whole in a damaged .VAB into a new repository.
+    Salvage(SalvageArguments),
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,8 @@ mod list;
 mod recover;
 mod rescan;
 mod restore;
+mod retention;
+mod salvage;
 mod serve;
 mod timeline;
 mod verify;
@@ -40,6 +42,8 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Timeline(arguments) => timeline::run(arguments).await,
         Command::Rescan(arguments) => rescan::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Retention(arguments) => retention::run(&arguments),
+        Command::Salvage(arguments) => salvage::run(&arguments),
     }
 }
 
