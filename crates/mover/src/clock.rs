@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::proto::Moment;
@@ -13,6 +15,14 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Moment {
         Moment::from_start(self.0.elapsed())
+    }
+
+    /// Over at `moment`, or in a very long time.
+    pub(crate) fn sleep_until(&self, moment: Moment) -> tokio::time::Sleep {
+        match self.0.checked_add(moment.elapsed()) {
+            Some(instant) => tokio::time::sleep_until(instant),
+            None => tokio::time::sleep(Duration::MAX),
+        }
     }
 
     /// Waits until `moment`; for ever if there is none.

@@ -94,6 +94,7 @@ pub mod fuzzing;
 mod net;
 mod pool;
 pub mod proto;
+pub mod security;
 pub mod source;
 mod store;
 pub mod target;
@@ -101,5 +102,9 @@ pub mod target;
 mod testing;
 
 pub use block::Block;
-pub use source::{Source, SourceOptions};
+pub use net::Throttle;
+pub use proto::Rate;
+pub use source::{Encoding, Encryption, Secrets, Source, SourceOptions};
 pub use store::{Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
+/// How blocks are compressed, and what opens what is encrypted.
+pub use vab_format::codec::Compression;

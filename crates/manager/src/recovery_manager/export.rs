@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use vab_chain::PointId;
 use vab_engine::bak::{self, Existing, ExportRequest, ExportedFile};
+use vab_mover::Secrets;
+use vab_vdi::memory::Hub;
 
+use super::ends::Ends;
 use super::give::{GiveError, give};
 use crate::catalog::Catalog;
 use crate::observer::Observer;
@@ -22,6 +25,8 @@ pub struct Export {
     pub folder: PathBuf,
     /// Replace files of the same names.
     pub overwrite: bool,
+    /// What opens the restore point, if it is encrypted.
+    pub secrets: Secrets,
 }
 
 impl Export {
@@ -31,6 +36,7 @@ impl Export {
             point,
             folder,
             overwrite: false,
+            secrets: Secrets::default(),
         }
     }
 
@@ -60,7 +66,9 @@ impl Export {
             Existing::Refuse
         };
         let title = format!("{kind} of {}", point.database);
-        let exported = give(catalog, &point, title, observer, move |devices, hub| {
+        let from = (catalog, &self.secrets);
+        let ends = Ends::here(&Hub::new());
+        let exported = give(from, &point, title, observer, ends, move |devices, hub| {
             let mut request = ExportRequest::new(devices, folder, names);
             request.existing = existing;
             bak::export(&request, hub)

@@ -1,12 +1,11 @@
 //! One restore point played back: its streams, the devices, and the engine's statement.
 
-use std::sync::Arc;
-
+use vab_mover::Secrets;
 use vab_mover::source::StreamError;
-use vab_vdi::DeviceName;
-use vab_vdi::memory::Hub;
+use vab_vdi::{DeviceName, EngineTransport};
 
 use super::device_set::{DeviceSetError, OpenDevices, Statement};
+use super::ends::Ends;
 use crate::catalog::{Catalog, CatalogError, OpenPoint};
 use crate::observer::Observer;
 use crate::point::PointInfo;
@@ -31,11 +30,12 @@ pub enum GiveError<E: std::error::Error + 'static> {
 
 /// Runs `statement` against a new device set, in which the streams of `point` can be read.
 pub(crate) async fn give<T, E>(
-    catalog: &Catalog,
+    (catalog, secrets): (&Catalog, &Secrets),
     point: &PointInfo,
     title: String,
     observer: &Observer,
-    statement: impl FnOnce(Vec<DeviceName>, &Hub) -> Result<T, E> + Send + 'static,
+    ends: Ends,
+    statement: impl FnOnce(Vec<DeviceName>, &dyn EngineTransport) -> Result<T, E> + Send + 'static,
 ) -> Result<T, GiveError<E>>
 where
     T: Send + 'static,
@@ -44,11 +44,14 @@ where
     let OpenPoint {
         session,
         target: _serving,
-    } = catalog.open(point.id).await?;
-    let hub = Hub::new();
-    let engine_side = hub.clone();
-    let statement = move |devices| statement(devices, &engine_side);
-    let (statement, opened) = Statement::start(Arc::new(hub), point.streams, statement).await?;
+    } = catalog.open(point.id, secrets).await?;
+    let Ends {
+        client,
+        engine,
+        cancel,
+    } = ends;
+    let statement = move |devices| statement(devices, engine.as_ref());
+    let (statement, opened) = Statement::start((client, cancel), point.streams, statement).await?;
     let OpenDevices { set, devices } = match opened {
         Ok(opened) => opened,
         Err(error) => return Err(cause(statement.abort().await?, error.into())),
@@ -68,7 +71,7 @@ where
         // that follows an error on the way is not the cause either.
         Err(error) if is_device(&error) => Err(cause(statement.abort().await?, error.into())),
         Err(error) => {
-            let _follows = statement.abort().await;
+            let _follows = statement.cancel().await;
             Err(error.into())
         }
     }

@@ -1,15 +1,14 @@
 //! One backup: the engine's statement, its devices, the source mover and the commit.
 
-use std::sync::Arc;
-
-use vab_mover::Source;
 use vab_mover::source::StreamError;
+use vab_mover::{Encoding, Source};
 use vab_repository::SessionFacts;
-use vab_vdi::{DeviceName, Transport};
+use vab_vdi::DeviceName;
 
 use super::device_set::{DeviceSetError, OpenDevices, Statement};
+use super::ends::Ends;
 use crate::message::{self, BeginBackup, MessageError};
-use crate::observer::Observer;
+use crate::observer::{Happening, Observer};
 use crate::point::PointInfo;
 
 /// Why a backup left no restore point. `E` is the error of the engine's statement.
@@ -40,9 +39,10 @@ pub enum TakeError<E: std::error::Error + 'static> {
 /// What to take, and from where.
 pub(crate) struct Take<'a> {
     pub(crate) source: &'a Source,
-    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) ends: Ends,
     pub(crate) begin: BeginBackup,
     pub(crate) streams: u16,
+    pub(crate) encoding: &'a Encoding,
     /// Bytes it will move, where that is known.
     pub(crate) bytes: Option<u64>,
     pub(crate) observer: &'a Observer,
@@ -62,10 +62,13 @@ impl Take<'_> {
         let title = format!("{kind} of {}", self.begin.database);
         let session = self
             .source
-            .begin_backup(message::encode(&self.begin), self.streams)
+            .begin_backup_with(message::encode(&self.begin), self.streams, self.encoding)
             .await?;
+        let point = session.session().into();
+        self.observer.tell(Happening::Session { point });
         let devices = usize::from(self.streams);
-        let (statement, opened) = Statement::start(self.transport, devices, statement).await?;
+        let (statement, opened) =
+            Statement::start((self.ends.client, self.ends.cancel), devices, statement).await?;
         let OpenDevices { set, devices } = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -86,7 +89,7 @@ impl Take<'_> {
                 return Err(cause(statement.abort().await?, error.into()));
             }
             Err(error) => {
-                let _follows = statement.abort().await;
+                let _follows = statement.cancel().await;
                 return Err(error.into());
             }
         };
@@ -98,7 +101,9 @@ impl Take<'_> {
             }
         };
         set.close().map_err(DeviceSetError::from)?;
-        let receipt = streamed.commit(facts.encode()?).await?;
+        let facts = facts.encode()?;
+        self.observer.tell(Happening::Commits);
+        let receipt = streamed.commit(facts).await?;
         Ok(message::decode(&receipt, "receipt")?)
     }
 }

@@ -1,7 +1,17 @@
 //! Frames over any pair of byte streams of tokio.
 
+mod guard;
 mod link;
+mod pace;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 
 pub(crate) use link::{Incoming, Link, LinkEvent, Outgoing};
-pub(crate) use wire::{Halves, LinkError, greet, read_frame, write_frame};
+pub use pace::Throttle;
+
+pub(crate) use guard::{Allowance, Guarded};
+pub(crate) use pace::Throttles;
+#[cfg(feature = "tls")]
+pub(crate) use tls::{accept, connect};
+pub(crate) use wire::{Greeting, Halves, LinkError, greet, read_frame, write_frame};

@@ -1,15 +1,19 @@
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use vab_format::block::BlockHeader;
+use zeroize::Zeroizing;
 
+use super::pace::{Paced, Throttles};
 use crate::Block;
+use crate::clock::Clock;
 use crate::pool::Pool;
 use crate::proto::control::ControlError;
 use crate::proto::frame::{Frame, FrameError, FrameHeader, FrameKind, Limits};
-use crate::proto::{Agreement, Hello, HelloError};
+use crate::proto::{Agreement, Features, Hello, HelloError};
 
 /// The two directions of a connection.
 pub(crate) struct Halves {
@@ -18,15 +22,38 @@ pub(crate) struct Halves {
 }
 
 impl Halves {
-    pub(crate) fn tcp(stream: tokio::net::TcpStream) -> Self {
-        // Small control messages must not wait for more.
-        let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
-        Self {
-            reader: Box::new(reader),
-            writer: Box::new(writer),
+    /// The halves of `stream`, which keep to `limits`.
+    pub(crate) fn of<S>(stream: S, limits: &Throttles, clock: Clock) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (reader, writer) = tokio::io::split(stream);
+        if limits.is_empty() {
+            Self {
+                reader: Box::new(reader),
+                writer: Box::new(writer),
+            }
+        } else {
+            Self {
+                reader: Box::new(Paced::new(reader, limits.clone(), clock)),
+                writer: Box::new(Paced::new(writer, limits.clone(), clock)),
+            }
         }
     }
+
+    /// Closes in a way that lets the other side read what was sent.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        self.writer.shutdown().await?;
+        drain(&mut self.reader).await;
+        Ok(())
+    }
+}
+
+/// Bytes that are still unread would turn a close into a reset, which can overtake what was sent.
+pub(super) async fn drain(reader: &mut (impl AsyncRead + Unpin)) {
+    let mut rest = [0; 1024];
+    let unread = async { while matches!(reader.read(&mut rest).await, Ok(1..)) {} };
+    let _ = tokio::time::timeout(Duration::from_secs(2), unread).await;
 }
 
 /// Why a connection is of no further use.
@@ -42,23 +69,45 @@ pub(crate) enum LinkError {
     Frame(#[from] FrameError),
 }
 
+/// What two peers said of themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Greeting {
+    pub(crate) agreement: Agreement,
+    /// What the other side can do or asks for.
+    pub(crate) theirs: Features,
+}
+
 /// Says hello and hears the other side's.
-pub(crate) async fn greet(halves: &mut Halves) -> Result<Agreement, LinkError> {
-    let ours = Hello::ours();
-    halves.writer.write_all(&ours.encode()).await?;
-    halves.writer.flush().await?;
+pub(crate) async fn greet(halves: &mut Halves, ours: Hello) -> Result<Greeting, LinkError> {
+    let said = async {
+        halves.writer.write_all(&ours.encode()).await?;
+        halves.writer.flush().await
+    }
+    .await;
+    match hear(halves).await {
+        Ok(theirs) => {
+            said?;
+            Ok(Greeting {
+                agreement: ours.agree(&theirs)?,
+                theirs: theirs.features,
+            })
+        }
+        // A side that closes may have said why before: that is worth more than a broken pipe.
+        Err(LinkError::Closed) => Err(said.err().map_or(LinkError::Closed, LinkError::from)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn hear(halves: &mut Halves) -> Result<Hello, LinkError> {
     let mut bytes = [0; Hello::LENGTH];
     // The magic alone tells another program apart; it may be waiting for us after fewer bytes.
     let (magic, rest) = bytes.split_at_mut(8);
     read_exact(&mut halves.reader, magic).await?;
-    if let Some(seen) = magic
-        .first_chunk::<8>()
-        .filter(|seen| !Hello::is_ours(seen))
-    {
-        return Err(HelloError::NotOurs { seen: *seen }.into());
+    if let Some(other) = magic.first_chunk::<8>().and_then(Hello::what_else) {
+        return Err(other.into());
     }
     read_exact(&mut halves.reader, rest).await?;
-    Ok(ours.agree(&Hello::decode(&bytes)?)?)
+    Ok(Hello::decode(&bytes)?)
 }
 
 async fn read_exact<R: AsyncRead + Unpin>(
@@ -87,7 +136,8 @@ pub(crate) async fn read_frame<R: AsyncRead + Unpin>(
     let length = header.length;
     match header.kind {
         FrameKind::Control => {
-            let mut body = Vec::new();
+            // It may hold a token.
+            let mut body = Zeroizing::new(Vec::new());
             read_into(reader, &mut body, length, heard).await?;
             Ok(Frame::Control(header.control(&body)?))
         }

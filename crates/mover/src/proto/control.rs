@@ -6,6 +6,7 @@
 use bincode::{Decode, Encode};
 
 use super::position::Position;
+use super::secret::Secret;
 
 /// The largest body of a control frame, in bytes.
 pub const MAX_BODY: u32 = 128 * 1024;
@@ -17,6 +18,8 @@ pub const MAX_STREAMS: u16 = 64;
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// The largest part of an answer, in bytes.
 pub const MAX_PART: usize = 64 * 1024;
+/// The most bytes of packed key slots ([`vab_format::vab::KeyArea::pack`]).
+pub const MAX_KEYS: usize = vab_format::vab::KeyArea::MAX_PACKED;
 /// The longest reason or message, in bytes; longer ones are cut.
 pub const MAX_TEXT: usize = 4096;
 
@@ -42,6 +45,8 @@ pub enum Control {
         retain: u64,
         /// How long, in milliseconds, the source tries to come back after a cut.
         patience: u64,
+        /// Packed key slots for a new file, if the session is to be encrypted; else empty.
+        keys: Vec<u8>,
     },
     /// Source: take a backup session up again.
     Resume {
@@ -122,6 +127,8 @@ pub enum Control {
         session: [u8; 16],
         /// Bytes per stream that may be sent at once.
         window: u64,
+        /// Packed key slots of the file it is written to; empty if that is not encrypted.
+        keys: Vec<u8>,
     },
     /// Target: the session goes on.
     Resumed {
@@ -150,7 +157,16 @@ pub enum Control {
         session: [u8; 16],
         /// Totals of each stream.
         streams: Vec<Position>,
+        /// Packed key slots of the file it lies in; empty if that is not encrypted.
+        keys: Vec<u8>,
     },
+    /// Source: what it shares with a target that asks for a token. Inside TLS only.
+    Token {
+        /// The token.
+        token: Secret,
+    },
+    /// Target: the token is right; the first request may come.
+    Welcome,
 }
 
 /// Where a stream of a resumed session stands at the target.
@@ -251,6 +267,8 @@ impl Control {
             Self::Durable { .. } => "Durable",
             Self::Committed { .. } => "Committed",
             Self::Opened { .. } => "Opened",
+            Self::Token { .. } => "Token",
+            Self::Welcome => "Welcome",
         }
     }
 }
@@ -288,6 +306,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_travels_as_documented_and_is_never_shown() {
+        let token = Secret::new(b"abc".to_vec());
+        let control = Control::Token { token };
+        assert_eq!(
+            control.encode().unwrap(),
+            [19, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, b'a', b'b', b'c']
+        );
+        assert_eq!(Control::Welcome.encode().unwrap(), [20, 0, 0, 0]);
+        assert_eq!(format!("{control:?}"), "Token { token: Secret(3 bytes) }");
+    }
+
+    #[test]
     fn a_length_over_the_limit_is_refused_before_it_is_allocated() {
         let mut body = vec![0, 0, 0, 0];
         body.extend_from_slice(&u64::MAX.to_le_bytes());
@@ -312,6 +342,18 @@ mod tests {
         let control = Control::Open {
             request: vec![1; MAX_OPAQUE],
             from: vec![0; usize::from(MAX_STREAMS)],
+        };
+        assert_eq!(
+            Control::decode(&control.encode().unwrap()).unwrap(),
+            control
+        );
+        let control = Control::Begin {
+            request: vec![1; MAX_OPAQUE],
+            streams: MAX_STREAMS,
+            key: [1; 16],
+            retain: 1,
+            patience: 1,
+            keys: vec![1; MAX_KEYS],
         };
         assert_eq!(
             Control::decode(&control.encode().unwrap()).unwrap(),

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use vab_format::block::BlockHeader;
+use zeroize::Zeroizing;
 
 use super::control::{self, Control, ControlError};
 use super::fields::Fields;
@@ -220,7 +221,8 @@ impl Frame {
     pub fn encode(self) -> Result<(Vec<u8>, Bytes), FrameError> {
         match self {
             Self::Control(control) => {
-                let body = control.encode()?;
+                // It may hold a token.
+                let body = Zeroizing::new(control.encode()?);
                 let length = u32::try_from(body.len()).map_err(|_| ControlError::TooLarge)?;
                 let header = FrameHeader {
                     kind: FrameKind::Control,

@@ -20,8 +20,10 @@ impl Features {
     pub const RESUME: Self = Self(1);
     /// Bit kept for more than one connection per session.
     pub const LANES: Self = Self(1 << 1);
-    /// Bit kept for a token that is asked for before the first request.
+    /// Of a target: a token is asked for before the first request. Of a source: it has one.
     pub const TOKEN: Self = Self(1 << 2);
+    /// Of a target that was greeted in the clear: it serves over TLS only.
+    pub const TLS: Self = Self(1 << 3);
 
     /// The features with these bits; unknown bits are kept and mean nothing.
     pub const fn from_bits(bits: u64) -> Self {
@@ -36,6 +38,12 @@ impl Features {
     /// Whether every feature of `other` is in this set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The features in either set.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// The features in both sets.
@@ -78,6 +86,16 @@ impl Hello {
             newest: VERSION,
             features: Features::RESUME,
             max_block: super::frame::MAX_PAYLOAD,
+        }
+    }
+
+    /// What the first bytes of a connection are, if they are no hello.
+    pub fn what_else(magic: &[u8; 8]) -> Option<HelloError> {
+        match magic {
+            magic if Self::is_ours(magic) => None,
+            // A handshake record of any version.
+            [0x16, 3, ..] => Some(HelloError::Tls),
+            seen => Some(HelloError::NotOurs { seen: *seen }),
         }
     }
 
@@ -169,6 +187,11 @@ pub enum HelloError {
         /// The first bytes it sent.
         seen: [u8; 8],
     },
+    /// The other side began a TLS handshake, and this side does not speak TLS.
+    #[error(
+        "the other side began a TLS handshake, and this side has no certificate; serve with TLS, or connect without"
+    )]
+    Tls,
     /// There is no protocol version both sides speak.
     #[error(
         "no common protocol version: this side speaks {} to {}, the other side {} to {}; update the older one",
@@ -223,6 +246,15 @@ mod tests {
         let error = Hello::decode(&bytes).unwrap_err();
         assert_eq!(error, HelloError::NotOurs { seen: *b"HTTP/1.1" });
         assert!(error.to_string().contains("HTTP/1.1"));
+    }
+
+    #[test]
+    fn a_tls_handshake_is_told_from_another_program() {
+        let what = |magic| Hello::what_else(magic);
+        assert_eq!(what(b"VABMOVER"), None);
+        assert_eq!(what(&[0x16, 3, 1, 2, 0, 1, 0, 1]), Some(HelloError::Tls));
+        let seen = *b"HTTP/1.1";
+        assert_eq!(what(&seen), Some(HelloError::NotOurs { seen }));
     }
 
     #[test]

@@ -12,11 +12,14 @@ mod failure;
 mod fields;
 pub mod frame;
 mod hello;
+mod keys;
 mod liveness;
 mod moment;
 mod position;
+mod rate;
 mod redial;
 pub mod restore;
+mod secret;
 mod violation;
 mod window;
 
@@ -26,5 +29,7 @@ pub use hello::{Agreement, Features, Hello, HelloError, OLDEST_VERSION, VERSION}
 pub use liveness::LivenessConfig;
 pub use moment::Moment;
 pub use position::{OutOfOrder, Position};
+pub use rate::{Bucket, Rate, RateError};
 pub use redial::ResumePolicy;
+pub use secret::Secret;
 pub use violation::Violation;

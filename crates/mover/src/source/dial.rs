@@ -5,9 +5,12 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::error::ConnectError;
-use super::options::SourceOptions;
-use crate::net::{Halves, Link, LinkError, greet};
-use crate::proto::Agreement;
+use super::options::{Security, SourceOptions};
+use crate::clock::Clock;
+use crate::net::{Greeting, Halves, Link, LinkError, Throttles, greet};
+use crate::proto::{Agreement, Features, Hello};
+#[cfg(feature = "tls")]
+use crate::security::TlsProblem;
 
 /// Opens connections to one target.
 #[derive(Debug)]
@@ -37,17 +40,114 @@ impl Dialer {
                 source,
             }
         })?;
-        let mut halves = Halves::tcp(stream);
-        match greet(&mut halves).await {
-            Ok(agreement) => Ok((halves, agreement)),
-            Err(LinkError::Hello(source)) => Err(ConnectError::Hello {
+        // Small control messages must not wait for more.
+        let _ = stream.set_nodelay(true);
+        let options = &self.options;
+        let limits = Throttles::of(options.session_limit, options.shared_limit.as_ref());
+        let clock = Clock::start();
+        match &options.security {
+            Security::Plain => {
+                let mut halves = Halves::of(stream, &limits, clock);
+                let greeting = self.greet(&mut halves, Hello::ours()).await?;
+                if greeting.theirs.contains(Features::TLS) {
+                    return Err(ConnectError::WantsTls { address: address() });
+                }
+                // It would travel in the clear.
+                if greeting.theirs.contains(Features::TOKEN) {
+                    return Err(ConnectError::WantsToken { address: address() });
+                }
+                Ok((halves, greeting.agreement))
+            }
+            #[cfg(feature = "tls")]
+            Security::Tls(tls) => {
+                let stream = crate::net::connect(tls, &self.address, stream).await;
+                let stream = stream.map_err(|problem| self.problem(problem))?;
+                let mut halves = Halves::of(stream, &limits, clock);
+                let agreement = self.show(tls, &mut halves).await?;
+                Ok((halves, agreement))
+            }
+        }
+    }
+
+    async fn greet(&self, halves: &mut Halves, ours: Hello) -> Result<Greeting, ConnectError> {
+        greet(halves, ours)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Greets inside TLS, and shows the token if the target asks for it.
+    #[cfg(feature = "tls")]
+    async fn show(
+        &self,
+        tls: &crate::security::ClientTls,
+        halves: &mut Halves,
+    ) -> Result<Agreement, ConnectError> {
+        use tokio::io::AsyncWriteExt;
+
+        use crate::net::{read_frame, write_frame};
+        use crate::pool::Pool;
+        use crate::proto::control::Control;
+        use crate::proto::frame::{Frame, Limits};
+        use crate::{Refusal, RefusalKind};
+
+        let address = || self.address.clone();
+        let mut ours = Hello::ours();
+        if tls.token.is_some() {
+            ours.features = ours.features.and(Features::TOKEN);
+        }
+        let Greeting { agreement, theirs } = self.greet(halves, ours).await?;
+        if !theirs.contains(Features::TOKEN) {
+            return Ok(agreement);
+        }
+        let Some(token) = &tls.token else {
+            return Err(ConnectError::WantsToken { address: address() });
+        };
+        let shown = async {
+            let token = token.secret().clone();
+            write_frame(&mut halves.writer, Control::Token { token }.into()).await?;
+            halves.writer.flush().await?;
+            read_frame(&mut halves.reader, Limits::CONTROL, &Pool::new(0), &|| ()).await
+        };
+        match shown.await.map_err(|error| self.failed(error))? {
+            Frame::Control(Control::Welcome) => Ok(agreement),
+            Frame::Control(Control::Refused { kind, message }) => Err(ConnectError::NotLetIn {
                 address: address(),
-                source,
+                refusal: Refusal {
+                    kind: RefusalKind::from_number(kind),
+                    message,
+                },
             }),
-            Err(error) => Err(ConnectError::Closed {
+            other => Err(ConnectError::Closed {
                 address: address(),
+                cause: format!(
+                    "{} came where the answer to the token was due",
+                    other.name()
+                ),
+            }),
+        }
+    }
+
+    fn failed(&self, error: LinkError) -> ConnectError {
+        let address = self.address.clone();
+        match error {
+            LinkError::Hello(source) => ConnectError::Hello { address, source },
+            #[cfg(feature = "tls")]
+            LinkError::Io(error) if TlsProblem::seen_in(&error).is_some() => {
+                self.problem(TlsProblem::of_handshake(&error))
+            }
+            error => ConnectError::Closed {
+                address,
                 cause: error.to_string(),
-            }),
+            },
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn problem(&self, source: TlsProblem) -> ConnectError {
+        let address = self.address.clone();
+        match source {
+            TlsProblem::NoTls => ConnectError::NoTls { address },
+            source => ConnectError::Tls { address, source },
         }
     }
 }

@@ -3,9 +3,19 @@
 mod backup;
 mod backup_driver;
 mod board;
+mod budget;
+mod busy;
+mod coders;
+mod content;
 mod dial;
+mod encoding;
 mod error;
 mod feed;
+mod gauge;
+mod keys;
+mod lane;
+mod memory;
+mod offer;
 mod options;
 mod progress;
 mod query;
@@ -17,8 +27,10 @@ mod threads;
 use std::sync::Arc;
 
 pub use backup::{BackupSession, Streamed};
+pub use encoding::Encoding;
 pub use error::{BackupError, CommitError, ConnectError, QueryError, RestoreError, StreamError};
-pub use options::SourceOptions;
+pub use keys::{Encryption, KeyError, Secrets};
+pub use options::{Security, SourceOptions};
 pub use progress::Progress;
 pub use restore::{RestoreSession, Restored};
 
@@ -63,6 +75,7 @@ impl Source {
     }
 
     /// Begins a backup of `streams` streams, 1 to 64. `request`: at most 64 KiB of the manager.
+    /// A target that is busy is asked again for [`SourceOptions::busy_limit`].
     ///
     /// # Errors
     /// [`BackupError`]; [`BackupError::Failed`] with the store's refusal.
@@ -71,7 +84,28 @@ impl Source {
         request: impl Into<Vec<u8>>,
         streams: u16,
     ) -> Result<BackupSession, BackupError> {
-        BackupSession::begin(Arc::clone(&self.dialer), request.into(), streams).await
+        self.begin_backup_with(request, streams, &Encoding::default())
+            .await
+    }
+
+    /// The same, with blocks that are compressed or encrypted here, before they travel.
+    ///
+    /// An encrypted session that goes into a file that is there is encrypted with that file's key:
+    /// one of the secrets must open it. The target sees neither keys nor plaintext.
+    ///
+    /// # Errors
+    /// [`BackupError`]; [`BackupError::Key`] if the file in force does not open with these secrets,
+    /// or the target would not keep to what was asked. Nothing is left at the target then.
+    pub async fn begin_backup_with(
+        &self,
+        request: impl Into<Vec<u8>>,
+        streams: u16,
+        encoding: &Encoding,
+    ) -> Result<BackupSession, BackupError> {
+        busy::ask(self.dialer.options.busy_limit, request.into(), |request| {
+            BackupSession::begin(Arc::clone(&self.dialer), request, streams, encoding)
+        })
+        .await
     }
 
     /// Opens a committed session for a restore. `request`: at most 64 KiB of the manager.
@@ -82,6 +116,18 @@ impl Source {
         &self,
         request: impl Into<Vec<u8>>,
     ) -> Result<RestoreSession, RestoreError> {
-        RestoreSession::open(Arc::clone(&self.dialer), request.into()).await
+        self.open_restore_with(request, &Secrets::default()).await
+    }
+
+    /// The same, of a session that may be encrypted: one of `secrets` must open it then.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; [`RestoreError::Key`] if it does not open.
+    pub async fn open_restore_with(
+        &self,
+        request: impl Into<Vec<u8>>,
+        secrets: &Secrets,
+    ) -> Result<RestoreSession, RestoreError> {
+        RestoreSession::open(Arc::clone(&self.dialer), request.into(), secrets).await
     }
 }

@@ -1,3 +1,5 @@
+use tokio::io::AsyncWriteExt;
+
 use super::dial::Dialer;
 use super::error::QueryError;
 use crate::net::{Halves, read_frame, write_frame};
@@ -28,6 +30,8 @@ async fn ask(halves: &mut Halves, request: Vec<u8>) -> Result<Vec<u8>, QueryErro
     write_frame(&mut halves.writer, Control::Query { request }.into())
         .await
         .map_err(|error| lost(error.to_string()))?;
+    let flushed = halves.writer.flush().await;
+    flushed.map_err(|error| lost(error.to_string()))?;
     let pool = Pool::new(0);
     let mut answer = Vec::new();
     loop {

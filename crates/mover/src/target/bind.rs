@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, ToSocketAddrs};
 
-use super::options::Exposure;
+use super::options::{Exposure, Security};
 
 /// Why a listener cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +17,16 @@ pub enum BindError {
     },
     /// The address can be reached from other machines, and the listener does not encrypt.
     #[error(
-        "{address} can be reached from other machines and the connection is not encrypted; listen on 127.0.0.1, or allow exposure to the network in words"
+        "{address} can be reached from other machines and the connection is not encrypted; serve with TLS, listen on 127.0.0.1, or allow exposure to the network in words"
     )]
     NotLoopback {
         /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// The listener was opened for TLS, and the target has none.
+    #[error("{address} was opened for TLS, and the target serves without; give it a certificate")]
+    NotEncrypted {
+        /// The address of the listener.
         address: SocketAddr,
     },
     /// The system refused otherwise.
@@ -68,5 +74,19 @@ pub(super) fn check(address: SocketAddr, exposure: Exposure) -> Result<(), BindE
             Err(BindError::NotLoopback { address })
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether a target with this security may serve this listener.
+pub(super) fn check_served(
+    address: SocketAddr,
+    exposure: Exposure,
+    security: &Security,
+) -> Result<(), BindError> {
+    match (security, exposure) {
+        #[cfg(feature = "tls")]
+        (Security::Tls(_), _) => Ok(()),
+        (Security::Plain, Exposure::Encrypted) => Err(BindError::NotEncrypted { address }),
+        (Security::Plain, exposure) => check(address, exposure),
     }
 }

@@ -1,27 +1,60 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot, watch};
-use tracing::{debug, info, warn};
+use tracing::{Span, debug, field, info, warn};
 use uuid::Uuid;
+use vab_format::vab::KeyArea;
 
+use super::entrance::{self, Guest, Stranger};
 use super::intake::IntakeSession;
+use super::lobby::Ticket;
 use super::options::TargetOptions;
 use super::outlet;
 use super::serve::Stage;
-use super::sessions::{Ask, Sessions};
+use super::sessions::{Ask, Owner, Sessions};
+use super::slots::Taken;
+use super::turns::Turns;
 use super::writers::Writers;
 use crate::clock::Clock;
-use crate::net::{Halves, Link, LinkError, greet, read_frame, write_frame};
+use crate::net::{Halves, Link, LinkError, write_frame};
 use crate::pool::Pool;
 use crate::proto::backup::{Ending, Target, Terms};
 use crate::proto::control::{Control, MAX_ANSWER, MAX_OPAQUE, MAX_PART, MAX_STREAMS, text};
-use crate::proto::frame::{Frame, Limits};
+use crate::proto::frame::Limits;
 use crate::proto::{Agreement, Position};
+use crate::security::PeerIdentity;
 use crate::{Intake, Refusal, RefusalKind, Resumption, Store};
 
 /// Buffers a connection keeps for its next blocks.
 const KEPT_BUFFERS: usize = 16;
+
+/// The way to a peer that is known. The halves are taken out by what serves it.
+struct Way {
+    halves: Option<Halves>,
+    agreement: Agreement,
+    peer: PeerIdentity,
+}
+
+impl Way {
+    fn owner(&self, key: [u8; 16]) -> Owner {
+        Owner {
+            key,
+            peer: self.peer.clone(),
+        }
+    }
+}
+
+/// The parts of a backup session that the store has begun.
+struct Begun {
+    intake: Option<Box<dyn Intake>>,
+    key: [u8; 16],
+    slot: Option<Vec<u8>>,
+    streams: u16,
+    taken: Taken,
+}
 
 /// Receives connections: greeting, first request, and the way to what serves it.
 #[derive(Clone)]
@@ -32,31 +65,39 @@ pub(super) struct Door {
     /// Held while a session that this process does not know is taken up, so that it is taken up
     /// once.
     pub(super) resuming: Arc<Mutex<()>>,
+    pub(super) turns: Turns,
     pub(super) stage: watch::Receiver<Stage>,
     pub(super) clock: Clock,
 }
 
 impl Door {
     /// Serves one connection to its end; a backup session to its own end.
-    pub(super) async fn receive(self, mut halves: Halves, place: OwnedSemaphorePermit) {
+    pub(super) async fn receive(
+        self,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: OwnedSemaphorePermit,
+        mut ticket: Ticket,
+    ) {
         let limit = self.options.opening_limit;
-        let opened = match tokio::time::timeout(limit, open(&mut halves)).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => {
-                info!(%error, "a connection came to nothing");
-                return;
+        let opening = entrance::open(stream, address, &self.options, self.clock);
+        let opened = tokio::select! {
+            opened = tokio::time::timeout(limit, opening) => {
+                opened.unwrap_or(Err(Stranger::Silent))
             }
-            Err(_) => {
-                info!("a connection that asked for nothing is closed");
-                return;
-            }
+            () = ticket.sent_away() => Err(Stranger::SentAway),
         };
-        let (agreement, request) = opened;
-        debug!(?agreement, request = request.name(), "connection opened");
+        drop(ticket);
+        let guest = match opened {
+            Ok(guest) => guest,
+            Err(stranger) => return stranger.tell(),
+        };
+        Span::current().record("identity", field::display(&guest.peer));
+        debug!(agreement = ?guest.agreement, request = guest.request.name(), "connection opened");
         let outcome = if *self.stage.borrow() == Stage::Running {
-            self.dispatch(&mut Some(halves), agreement, request, place)
-                .await
+            self.dispatch(guest, place).await
         } else {
+            let mut halves = guest.halves;
             refuse(&mut halves, &shutting_down()).await
         };
         if let Err(error) = outcome {
@@ -64,16 +105,21 @@ impl Door {
         }
     }
 
-    async fn dispatch(
-        self,
-        halves: &mut Option<Halves>,
-        agreement: Agreement,
-        request: Control,
-        place: OwnedSemaphorePermit,
-    ) -> Result<(), LinkError> {
+    async fn dispatch(self, guest: Guest, place: OwnedSemaphorePermit) -> Result<(), LinkError> {
+        let Guest {
+            halves,
+            agreement,
+            peer,
+            request,
+        } = guest;
+        let mut way = Way {
+            halves: Some(halves),
+            agreement,
+            peer,
+        };
         let refusal = match request {
             Control::Query { request } => match self.query(request).await {
-                Ok(answer) => return answer_query(halves, &answer).await,
+                Ok(answer) => return answer_query(way.halves, &answer).await,
                 Err(refusal) => refusal,
             },
             Control::Begin {
@@ -82,10 +128,11 @@ impl Door {
                 key,
                 retain,
                 patience,
+                keys,
             } => {
                 let terms = terms(retain, patience);
                 match self
-                    .begin(request, streams, key, terms, halves, agreement)
+                    .begin((request, keys), streams, key, terms, &mut way)
                     .await
                 {
                     Ok(session) => {
@@ -104,7 +151,7 @@ impl Door {
             } => {
                 let terms = terms(retain, patience);
                 let session = Uuid::from_bytes(session);
-                match self.resume(session, key, terms, halves, agreement).await {
+                match self.resume(session, key, terms, &mut way).await {
                     Ok(None) => return Ok(()),
                     Ok(Some(restored)) => {
                         drop(place);
@@ -115,7 +162,7 @@ impl Door {
                 }
             }
             Control::Open { request, from } => {
-                match outlet::open(&self, request, &from, halves).await {
+                match outlet::open(&self, request, &from, &mut way.halves).await {
                     Ok(session) => {
                         session.run().await;
                         return Ok(());
@@ -128,7 +175,7 @@ impl Door {
                 format!("{} is no request a connection begins with", other.name()),
             ),
         };
-        match halves {
+        match &mut way.halves {
             Some(halves) => refuse(halves, &refusal).await,
             None => Ok(()),
         }
@@ -151,12 +198,11 @@ impl Door {
 
     async fn begin(
         &self,
-        request: Vec<u8>,
+        (request, keys): (Vec<u8>, Vec<u8>),
         streams: u16,
         key: [u8; 16],
         terms: Terms,
-        halves: &mut Option<Halves>,
-        agreement: Agreement,
+        way: &mut Way,
     ) -> Result<IntakeSession, Refusal> {
         within(&request)?;
         if streams == 0 || streams > MAX_STREAMS {
@@ -165,13 +211,19 @@ impl Door {
                 format!("{streams} streams were asked for; 1 to {MAX_STREAMS} are possible"),
             ));
         }
+        let keys = unpack(&keys)?;
         let slot = self.store.slot(&request);
         if let Some(slot) = &slot {
             self.make_room(slot).await;
         }
+        let taken = self.options.slots.take(streams, self.options.slot_wait);
+        let taken = taken.await?;
         let intake = self
             .call(move |store| {
-                let intake = store.begin(&request, streams)?;
+                let intake = match keys {
+                    Some(keys) => store.begin_encrypted(&request, streams, &keys)?,
+                    None => store.begin(&request, streams)?,
+                };
                 keep_key(intake, key)
             })
             .await?;
@@ -184,7 +236,14 @@ impl Door {
             streams,
             self.clock.now(),
         );
-        self.enter(core, Some(intake), key, slot, streams, halves, agreement)
+        let part = Begun {
+            intake: Some(intake),
+            key,
+            slot,
+            streams,
+            taken,
+        };
+        self.enter(core, part, way)
     }
 
     /// `None`: the session runs already and has the connection now.
@@ -193,20 +252,20 @@ impl Door {
         session: Uuid,
         key: [u8; 16],
         terms: Terms,
-        halves: &mut Option<Halves>,
-        agreement: Agreement,
+        way: &mut Way,
     ) -> Result<Option<IntakeSession>, Refusal> {
         let _one_at_a_time = self.resuming.lock().await;
-        if let Some(ask) = self.sessions.find(session, key) {
-            let Some(halves) = halves.take() else {
+        let owner = way.owner(key);
+        if let Some(ask) = self.sessions.find(session, &owner) {
+            let Some(halves) = way.halves.take() else {
                 return Ok(None);
             };
-            let link = self.link(halves, agreement);
+            let link = self.link(halves, way.agreement);
             // A session that ends at this moment leaves the source to ask again.
             let _ = ask.send(Ask::Attach(link, terms)).await;
             return Ok(None);
         }
-        let resumption = match self.sessions.ending(session, key) {
+        let resumption = match self.sessions.ending(session, &owner) {
             Some(Ending::Committed { receipt }) => Resumption::Committed { receipt },
             Some(Ending::Aborted { reason }) => {
                 return Err(Refusal::new(RefusalKind::UnknownSession, reason));
@@ -232,28 +291,39 @@ impl Door {
                 0,
             ),
         };
-        let mut restored = self.enter(core, intake, key, None, streams, halves, agreement)?;
+        let part = Begun {
+            intake,
+            key,
+            slot: None,
+            streams,
+            taken: self.options.slots.take_again(streams),
+        };
+        let mut restored = self.enter(core, part, way)?;
         restored.core.attach(now, terms);
         Ok(Some(restored))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of a session meet here"
-    )]
     fn enter(
         &self,
         core: Result<Target, crate::proto::Violation>,
-        intake: Option<Box<dyn Intake>>,
-        key: [u8; 16],
-        slot: Option<Vec<u8>>,
-        streams: u16,
-        halves: &mut Option<Halves>,
-        agreement: Agreement,
+        begun: Begun,
+        way: &mut Way,
     ) -> Result<IntakeSession, Refusal> {
-        let core = core.map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?;
+        let Begun {
+            intake,
+            key,
+            slot,
+            streams,
+            taken,
+        } = begun;
+        let mut core =
+            core.map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?;
+        if let Some(keys) = intake.as_ref().and_then(|intake| intake.keys()) {
+            core = core.sealed(pack(&keys)?);
+        }
         let session = core.session();
-        let place = self.sessions.enter(session, key, slot).ok_or_else(|| {
+        let owner = way.owner(key);
+        let place = self.sessions.enter(session, owner, slot).ok_or_else(|| {
             Refusal::new(
                 RefusalKind::Failed,
                 format!("session {session} is running already"),
@@ -262,13 +332,17 @@ impl Door {
         let (done, results) = mpsc::unbounded_channel();
         let threads = self.options.writers.clamp(1, usize::from(streams).max(1));
         let writers = intake
-            .map(|intake| Writers::start(intake, threads, &done))
+            .map(|intake| Writers::start(intake, threads, self.turns.enter(), &done))
             .transpose()
             .map_err(|error| Refusal::new(RefusalKind::Busy, error.to_string()))?;
         Ok(IntakeSession {
             core,
-            link: halves.take().map(|halves| self.link(halves, agreement)),
+            link: way
+                .halves
+                .take()
+                .map(|halves| self.link(halves, way.agreement)),
             writers,
+            _taken: taken,
             done: results,
             place,
             stage: self.stage.clone(),
@@ -322,18 +396,10 @@ fn keep_key(intake: Box<dyn Intake>, key: [u8; 16]) -> Result<Box<dyn Intake>, R
     Ok(intake)
 }
 
-/// Greets, and hears the first request.
-async fn open(halves: &mut Halves) -> Result<(Agreement, Control), LinkError> {
-    let agreement = greet(halves).await?;
-    let pool = Pool::new(0);
-    match read_frame(&mut halves.reader, Limits::CONTROL, &pool, &|| ()).await? {
-        Frame::Control(control) => Ok((agreement, control)),
-        Frame::Block(_) => Err(crate::proto::frame::FrameError::UnexpectedBlock.into()),
-    }
-}
-
-async fn answer_query(halves: &mut Option<Halves>, answer: &[u8]) -> Result<(), LinkError> {
-    let Some(halves) = halves else { return Ok(()) };
+async fn answer_query(halves: Option<Halves>, answer: &[u8]) -> Result<(), LinkError> {
+    let Some(mut halves) = halves else {
+        return Ok(());
+    };
     let parts = answer.len().div_ceil(MAX_PART).max(1);
     for index in 0..parts {
         let start = index * MAX_PART;
@@ -342,7 +408,7 @@ async fn answer_query(halves: &mut Option<Halves>, answer: &[u8]) -> Result<(), 
         let last = index + 1 == parts;
         write_frame(&mut halves.writer, Control::Answer { part, last }.into()).await?;
     }
-    close(halves).await
+    Ok(halves.close().await?)
 }
 
 async fn refuse(halves: &mut Halves, refusal: &Refusal) -> Result<(), LinkError> {
@@ -352,17 +418,30 @@ async fn refuse(halves: &mut Halves, refusal: &Refusal) -> Result<(), LinkError>
         message: text(&refusal.message),
     };
     write_frame(&mut halves.writer, refused.into()).await?;
-    close(halves).await
+    Ok(halves.close().await?)
 }
 
-/// Closes in a way that lets the other side read what was sent.
-async fn close(halves: &mut Halves) -> Result<(), LinkError> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    halves.writer.shutdown().await?;
-    let mut rest = [0; 1024];
-    let unread = async { while matches!(halves.reader.read(&mut rest).await, Ok(1..)) {} };
-    let _ = tokio::time::timeout(Duration::from_secs(2), unread).await;
-    Ok(())
+/// Key slots as they travel.
+pub(super) fn pack(keys: &KeyArea) -> Result<Vec<u8>, Refusal> {
+    let unreadable = |cause: &dyn std::fmt::Display| {
+        let message = format!("the key slots of the file cannot be read: {cause}");
+        Refusal::new(RefusalKind::Failed, message)
+    };
+    let packed = keys.pack().map_err(|error| unreadable(&error))?;
+    if packed.is_empty() {
+        return Err(unreadable(&"none is left"));
+    }
+    Ok(packed)
+}
+
+fn unpack(packed: &[u8]) -> Result<Option<KeyArea>, Refusal> {
+    if packed.is_empty() {
+        return Ok(None);
+    }
+    KeyArea::unpack(packed).map(Some).map_err(|error| {
+        let message = format!("the key slots for the backup cannot be read: {error}");
+        Refusal::new(RefusalKind::Invalid, message)
+    })
 }
 
 pub(super) fn within(request: &[u8]) -> Result<(), Refusal> {

@@ -5,6 +5,7 @@ use tracing::{debug, info, warn};
 
 use super::serve::Stage;
 use super::sessions::{Ask, Place};
+use super::slots::Taken;
 use super::writers::{Done, Writers};
 use crate::clock::Clock;
 use crate::net::{Incoming, Link, LinkEvent, Outgoing};
@@ -15,6 +16,7 @@ pub(super) struct IntakeSession {
     pub(super) core: Target,
     pub(super) link: Option<Link>,
     pub(super) writers: Option<Writers>,
+    pub(super) _taken: Taken,
     pub(super) done: mpsc::UnboundedReceiver<Done>,
     pub(super) place: Place,
     pub(super) stage: watch::Receiver<Stage>,

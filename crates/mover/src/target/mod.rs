@@ -2,13 +2,18 @@
 
 mod bind;
 mod door;
+mod entrance;
 mod intake;
+mod lobby;
 mod options;
 mod outlet;
 mod serve;
 mod sessions;
+mod slots;
+mod turns;
 mod writers;
 
 pub use bind::{BindError, bind};
-pub use options::{Exposure, TargetOptions};
+pub use options::{Exposure, Security, TargetOptions};
 pub use serve::{ServeError, serve};
+pub use slots::Slots;

@@ -5,15 +5,16 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, field, info, info_span, warn};
 
 use super::bind::{self, BindError};
 use super::door::Door;
+use super::lobby::Lobby;
 use super::options::TargetOptions;
 use super::sessions::Sessions;
+use super::turns::Turns;
 use crate::Store;
 use crate::clock::Clock;
-use crate::net::Halves;
 
 /// Time for what is aborted at the end to be cleaned up.
 const LAST_WORDS: Duration = Duration::from_secs(10);
@@ -46,8 +47,7 @@ pub(super) enum Stage {
 /// [`TargetOptions::shutdown_limit`] to end; what still runs after that is aborted and leaves
 /// nothing.
 ///
-/// Without encryption, the listener must be bound to a loopback address unless the options say
-/// otherwise.
+/// Without TLS, the listener must be bound to a loopback address unless the options say otherwise.
 ///
 /// # Errors
 /// [`ServeError`] if the listener cannot be used. Errors of a connection end that connection
@@ -59,13 +59,15 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
-    bind::check(address, options.exposure)?;
-    info!(%address, "target mover is listening");
+    bind::check_served(address, options.exposure, &options.security)?;
+    info!(%address, security = ?options.security, "target mover is listening");
     let (stage, watched) = watch::channel(Stage::Running);
     let places = Arc::new(Semaphore::new(options.max_connections));
     let limit = options.shutdown_limit;
+    let lobby = Lobby::new(options.max_unknown);
     let door = Door {
         store,
+        turns: Turns::new(options.parallel_writes),
         options: Arc::new(options),
         sessions: Sessions::default(),
         resuming: Arc::default(),
@@ -87,10 +89,9 @@ pub async fn serve(
                     continue;
                 };
                 let door = door.clone();
-                let span = info_span!("connection", %peer);
-                running.spawn(
-                    async move { door.receive(Halves::tcp(stream), place).await }.instrument(span),
-                );
+                let span = info_span!("connection", %peer, identity = field::Empty);
+                let served = door.receive(stream, peer, place, lobby.enter());
+                running.spawn(served.instrument(span));
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");

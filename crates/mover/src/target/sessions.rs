@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::net::Link;
 use crate::proto::backup::{Ending, Terms};
+use crate::security::PeerIdentity;
 
 /// What others may ask of a running backup session.
 pub(super) enum Ask {
@@ -17,10 +18,17 @@ pub(super) enum Ask {
 }
 
 struct Entry {
-    key: [u8; 16],
+    owner: Owner,
     slot: Option<Vec<u8>>,
     parked: Arc<AtomicBool>,
     ask: mpsc::Sender<Ask>,
+}
+
+/// Whose session it is: who began it, and the key that was chosen for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) key: [u8; 16],
+    pub(super) peer: PeerIdentity,
 }
 
 /// Ended sessions whose end is remembered for a source that comes back late.
@@ -29,7 +37,7 @@ const REMEMBERED: usize = 256;
 #[derive(Default)]
 struct Table {
     running: HashMap<Uuid, Entry>,
-    ended: VecDeque<(Uuid, [u8; 16], Ending)>,
+    ended: VecDeque<(Uuid, Owner, Ending)>,
 }
 
 /// The backup sessions of this target.
@@ -49,7 +57,7 @@ impl Sessions {
     pub(super) fn enter(
         &self,
         session: Uuid,
-        key: [u8; 16],
+        owner: Owner,
         slot: Option<Vec<u8>>,
     ) -> Option<Place> {
         let (ask, asked) = mpsc::channel(4);
@@ -61,7 +69,7 @@ impl Sessions {
         table.running.insert(
             session,
             Entry {
-                key,
+                owner,
                 slot,
                 parked: Arc::clone(&parked),
                 ask,
@@ -76,20 +84,20 @@ impl Sessions {
         })
     }
 
-    /// A way to ask the session, for who knows its key.
-    pub(super) fn find(&self, session: Uuid, key: [u8; 16]) -> Option<mpsc::Sender<Ask>> {
+    /// A way to ask the session, for its owner.
+    pub(super) fn find(&self, session: Uuid, owner: &Owner) -> Option<mpsc::Sender<Ask>> {
         self.lock()
             .running
             .get(&session)
-            .filter(|entry| entry.key == key)
+            .filter(|entry| entry.owner == *owner)
             .map(|entry| entry.ask.clone())
     }
 
-    /// How a session of this process ended, for who knows its key.
-    pub(super) fn ending(&self, session: Uuid, key: [u8; 16]) -> Option<Ending> {
+    /// How a session of this process ended, for its owner.
+    pub(super) fn ending(&self, session: Uuid, owner: &Owner) -> Option<Ending> {
         let table = self.lock();
         let mut ended = table.ended.iter();
-        let found = ended.find(|(number, secret, _)| *number == session && *secret == key);
+        let found = ended.find(|(number, of, _)| *number == session && of == owner);
         found.map(|(_, _, ending)| ending.clone())
     }
 
@@ -113,13 +121,14 @@ impl Place {
     /// Remembers how the session ended.
     pub(super) fn ended(&self, ending: Ending) {
         let mut table = self.sessions.lock();
-        let Some(key) = table.running.get(&self.session).map(|entry| entry.key) else {
+        let running = table.running.get(&self.session);
+        let Some(owner) = running.map(|entry| entry.owner.clone()) else {
             return;
         };
         if table.ended.len() >= REMEMBERED {
             table.ended.pop_front();
         }
-        table.ended.push_back((self.session, key, ending));
+        table.ended.push_back((self.session, owner, ending));
     }
 }
 

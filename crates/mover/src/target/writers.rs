@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use vab_format::block::Codec;
 use vab_format::stream::StreamEnd;
 
+use super::turns::Part;
 use crate::{Block, Intake};
 
 /// What the store did.
@@ -39,6 +40,7 @@ struct Common {
     intake: RwLock<Option<Box<dyn Intake>>>,
     /// Something failed: no write may follow a gap.
     failed: AtomicBool,
+    turns: Part,
 }
 
 /// Blocks of a stream always go to the same thread, so that they stay in order.
@@ -52,12 +54,14 @@ impl Writers {
     pub(super) fn start(
         intake: Box<dyn Intake>,
         threads: usize,
+        turns: Part,
         done: &UnboundedSender<Done>,
     ) -> std::io::Result<Self> {
         let intake = RwLock::new(Some(intake));
         let shared = Arc::new(Common {
             intake,
             failed: AtomicBool::new(false),
+            turns,
         });
         let mut lanes = Vec::with_capacity(threads);
         for lane in 0..threads.max(1) {
@@ -118,6 +122,7 @@ fn work(queue: &Receiver<Job>, shared: &Shared, done: &UnboundedSender<Done>) {
         let answer = match job {
             Job::Write(block) => {
                 let stream = block.header.stream;
+                let _turn = shared.turns.turn(block.header.stored_length.into());
                 with(shared, |intake| write(intake, block))
                     .map(|outcome| outcome.map(|()| Done::Written { stream }))
             }

@@ -58,6 +58,7 @@ async fn hostile_bytes_end_their_connection_only() {
         key: [1; 16],
         retain: 0,
         patience: 0,
+        keys: Vec::new(),
     };
     let attacks = [
         Vec::new(),
@@ -87,6 +88,7 @@ async fn hostile_bytes_end_their_connection_only() {
             key: [1; 16],
             retain: u64::MAX,
             patience: u64::MAX,
+            keys: vec![7; 2000],
         })),
         hello_and(&bytes_of(Control::Resume {
             session: [1; 16],

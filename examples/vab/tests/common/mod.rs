@@ -74,7 +74,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(repository: &Path) -> Self {
-        let mut child = vab(["serve", "--listen", "127.0.0.1:0", "--repository"])
+        Self::start_at(repository, "127.0.0.1:0")
+    }
+
+    /// The same, listening where another one did.
+    pub(crate) fn start_at(repository: &Path, address: &str) -> Self {
+        let mut child = vab(["serve", "--listen", address, "--repository"])
             .arg(repository)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
