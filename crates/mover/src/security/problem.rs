@@ -30,6 +30,11 @@ pub enum CertificateProblem {
         "none of the trusted authorities signed it; trust the one that did, or pin the fingerprint"
     )]
     UnknownAuthority,
+    /// It names a trusted authority that has not signed it.
+    #[error(
+        "it names a trusted authority, whose signature it does not have; it is of another authority of that name, or forged"
+    )]
+    Signature,
     /// It is made for other names.
     #[error(
         "it is not made for {expected}{}; dial a name it is made for, or make one for that name",
@@ -155,8 +160,10 @@ fn alert_of(alert: AlertDescription) -> TlsProblem {
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::CertificateUnknown
-        | AlertDescription::AccessDenied
-        | AlertDescription::DecryptError => "it is of the wrong kind, or its signature is wrong",
+        | AlertDescription::AccessDenied => "it is of the wrong kind; make one for a client",
+        AlertDescription::DecryptError => {
+            "it does not have the signature of the authority it names; take one that the target's authority signed"
+        }
         AlertDescription::NoApplicationProtocol | AlertDescription::ProtocolVersion => {
             return TlsProblem::Incompatible {
                 cause: format!("it said {alert:?}"),
@@ -183,6 +190,7 @@ impl From<&CertificateError> for CertificateProblem {
                 begins: Some(between(*time, *not_before)),
             },
             CertificateError::UnknownIssuer => Self::UnknownAuthority,
+            CertificateError::BadSignature => Self::Signature,
             CertificateError::NotValidForNameContext {
                 expected,
                 presented,

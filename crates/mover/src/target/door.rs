@@ -13,7 +13,7 @@ use super::lobby::Ticket;
 use super::options::TargetOptions;
 use super::outlet;
 use super::serve::Stage;
-use super::sessions::{Ask, Owner, Sessions};
+use super::sessions::{Ask, Found, Owner, Sessions};
 use super::slots::Taken;
 use super::turns::Turns;
 use super::writers::Writers;
@@ -94,7 +94,8 @@ impl Door {
         Span::current().record("identity", field::display(&guest.peer));
         debug!(agreement = ?guest.agreement, request = guest.request.name(), "connection opened");
         let outcome = if *self.stage.borrow() == Stage::Running {
-            self.dispatch(guest, place).await
+            // On the heap, so that a connection whose peer is not known yet is small.
+            Box::pin(self.dispatch(guest, place)).await
         } else {
             let mut halves = guest.halves;
             refuse(&mut halves, &shutting_down()).await
@@ -247,21 +248,28 @@ impl Door {
     ) -> Result<Option<IntakeSession>, Refusal> {
         let _one_at_a_time = self.resuming.lock().await;
         let owner = way.owner(key);
-        if let Some(ask) = self.sessions.find(session, &owner) {
-            let Some(halves) = way.halves.take() else {
+        let resumption = match self.sessions.find(session, &owner) {
+            Found::Running(ask) => {
+                let Some(halves) = way.halves.take() else {
+                    return Ok(None);
+                };
+                let link = self.link(halves, way.agreement);
+                // A session that ends at this moment leaves the source to ask again.
+                let _ = ask.send(Ask::Attach(link, terms)).await;
                 return Ok(None);
-            };
-            let link = self.link(halves, way.agreement);
-            // A session that ends at this moment leaves the source to ask again.
-            let _ = ask.send(Ask::Attach(link, terms)).await;
-            return Ok(None);
-        }
-        let resumption = match self.sessions.ending(session, &owner) {
-            Some(Ending::Committed { receipt }) => Resumption::Committed { receipt },
-            Some(Ending::Aborted { reason }) => {
+            }
+            Found::Ended(Ending::Committed { receipt }) => Resumption::Committed { receipt },
+            Found::Ended(Ending::Aborted { reason }) => {
                 return Err(Refusal::new(RefusalKind::UnknownSession, reason));
             }
-            None => self.call(move |store| store.resume(session, key)).await?,
+            Found::Foreign => {
+                warn!(%session, "somebody else asked for a session");
+                return Err(Refusal::new(
+                    RefusalKind::UnknownSession,
+                    format!("there is no session {session} of this source"),
+                ));
+            }
+            Found::Nothing => self.call(move |store| store.resume(session, key)).await?,
         };
         let now = self.clock.now();
         let config = self.options.session;

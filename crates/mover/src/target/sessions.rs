@@ -31,6 +31,18 @@ pub(super) struct Owner {
     pub(super) peer: PeerIdentity,
 }
 
+/// What a target knows of a session.
+pub(super) enum Found {
+    /// It runs, and can be asked.
+    Running(mpsc::Sender<Ask>),
+    /// It ended in this process.
+    Ended(Ending),
+    /// It is, or was, another's.
+    Foreign,
+    /// Perhaps the store knows more.
+    Nothing,
+}
+
 /// Ended sessions whose end is remembered for a source that comes back late.
 const REMEMBERED: usize = 256;
 
@@ -84,21 +96,23 @@ impl Sessions {
         })
     }
 
-    /// A way to ask the session, for its owner.
-    pub(super) fn find(&self, session: Uuid, owner: &Owner) -> Option<mpsc::Sender<Ask>> {
-        self.lock()
-            .running
-            .get(&session)
-            .filter(|entry| entry.owner == *owner)
-            .map(|entry| entry.ask.clone())
-    }
-
-    /// How a session of this process ended, for its owner.
-    pub(super) fn ending(&self, session: Uuid, owner: &Owner) -> Option<Ending> {
+    /// What is known of a session, for its owner; whoever else asks learns nothing, also not from
+    /// the store.
+    pub(super) fn find(&self, session: Uuid, owner: &Owner) -> Found {
         let table = self.lock();
+        if let Some(entry) = table.running.get(&session) {
+            return if entry.owner == *owner {
+                Found::Running(entry.ask.clone())
+            } else {
+                Found::Foreign
+            };
+        }
         let mut ended = table.ended.iter();
-        let found = ended.find(|(number, of, _)| *number == session && of == owner);
-        found.map(|(_, _, ending)| ending.clone())
+        match ended.find(|(number, _, _)| *number == session) {
+            Some((_, of, ending)) if of == owner => Found::Ended(ending.clone()),
+            Some(_) => Found::Foreign,
+            None => Found::Nothing,
+        }
     }
 
     /// Sessions of this slot whose source has gone.
