@@ -74,6 +74,10 @@ pub struct DatabaseInfo {
     pub redo_lsn: Option<Lsn>,
     /// Bytes of its data files; 0 when not known.
     pub data_bytes: u64,
+    /// Nothing can be written to it (`SET READ_ONLY`).
+    pub read_only: bool,
+    /// Its part in an availability group; `None` when it is in none.
+    pub replica: Option<Replica>,
 }
 
 impl DatabaseInfo {
@@ -90,8 +94,19 @@ impl DatabaseInfo {
             differential_base: None,
             redo_lsn: None,
             data_bytes: 0,
+            read_only: false,
+            replica: None,
         }
     }
+}
+
+/// The part of a database in an availability group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Replica {
+    /// It follows the primary one.
+    pub secondary: bool,
+    /// Backups are to be taken of this one (`sys.fn_hadr_backup_is_preferred_replica`).
+    pub preferred: bool,
 }
 
 /// Whether a database can be used.
@@ -107,6 +122,12 @@ pub enum DatabaseState {
     Standby,
     /// It was found damaged and cannot be used before it is restored.
     Suspect,
+    /// The server is bringing it online.
+    Recovering,
+    /// It was put out of order for repairs.
+    Emergency,
+    /// It was taken offline.
+    Offline,
 }
 
 /// How a database keeps its log.
@@ -136,6 +157,9 @@ display!(DatabaseState {
     Restoring => "restoring",
     Standby => "standby",
     Suspect => "suspect",
+    Recovering => "recovering",
+    Emergency => "emergency",
+    Offline => "offline",
 });
 display!(RecoveryModel {
     Simple => "SIMPLE",

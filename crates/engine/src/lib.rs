@@ -25,15 +25,20 @@
 #![forbid(unsafe_code)]
 
 pub mod bak;
+mod class;
 mod engine;
 mod error;
+mod legal;
 pub mod mtf;
 mod refusal;
 mod request;
 pub mod sim;
+mod standing;
 
-pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel};
+pub use class::ErrorClass;
+pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel, Replica};
 pub use error::{BackupError, EngineError, RestoreError};
+pub use legal::{Illegal, LegalKind};
 pub use refusal::Refusal;
 pub use request::{
     BackupRequest, Progress, ProgressSink, RecoverRequest, Recovery, RestoreRequest, Restored,

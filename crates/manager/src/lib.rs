@@ -42,6 +42,7 @@ mod observer;
 mod point;
 mod recovery_manager;
 mod rescan;
+pub mod run;
 mod server;
 mod verification;
 
@@ -59,6 +60,7 @@ pub use recovery_manager::{
     RestoreTarget, TakeError,
 };
 pub use rescan::{RescanFailed, rescan};
+pub use run::{BackupRun, RunError, RunOutcome, RunReport};
 pub use server::{AskError, ConnectError};
 pub use vab_repository::verify::VerifyOptions;
 pub use verification::{Verification, VerifiedFile, VerifiedPoint, VerifyError, verify};
@@ -67,6 +69,10 @@ pub use verification::{Verification, VerifiedFile, VerifiedPoint, VerifyError, v
 pub use vab_chain as chain;
 pub use vab_chain::{BackupKind, BackupSet, Plan, PointId, ServerTime, UtcTime};
 pub use vab_engine as engine;
+#[cfg(feature = "encrypt")]
+pub use vab_format::crypto::Secret;
+pub use vab_mover::source::KeyError;
+pub use vab_mover::{Compression, Encoding, Encryption, Secrets};
 pub use vab_repository as repository;
 
 /// The examples of the project's front page are compiled and run with the tests.

@@ -4,10 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use vab_chain::PointId;
+
 /// What happens during a backup or restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happening {
+    /// The repository has begun a session for a backup. If it is committed, its restore point
+    /// has this identity.
+    Session {
+        /// The identity.
+        point: PointId,
+    },
     /// A transfer begins.
     Begins {
         /// What is moved, such as `full of Orders`.
@@ -20,6 +28,9 @@ pub enum Happening {
         /// Bytes of all streams so far, as the engine has them.
         bytes: u64,
     },
+    /// Everything was moved, the engine's statement has succeeded, and the repository is told to
+    /// commit.
+    Commits,
     /// The transfer has ended, well or not.
     Ends,
 }

@@ -1,3 +1,3 @@
 //! CRC-32C, as the container has it.
 
-pub(crate) use vab_format::checksum::{combine, crc32c};
+pub(crate) use vab_format::checksum::{append, combine, crc32c};

@@ -72,6 +72,14 @@ impl Input<'_> {
         }
     }
 
+    /// Mostly none; else key slots that are none.
+    fn keys(&mut self) -> Vec<u8> {
+        match self.byte().unwrap_or_default() {
+            255 => vec![1; 184],
+            _ => Vec::new(),
+        }
+    }
+
     /// Any message, with numbers that are nearly right.
     fn frame(&mut self, at: &mut [Position; 3]) -> Option<Frame> {
         let session = SESSION.into_bytes();
@@ -85,6 +93,7 @@ impl Input<'_> {
                 key: [1; 16],
                 retain: self.number(),
                 patience: self.number(),
+                keys: Vec::new(),
             },
             2 => Control::Resume {
                 session,
@@ -131,6 +140,7 @@ impl Input<'_> {
             13 => Control::Begun {
                 session,
                 window: self.number(),
+                keys: self.keys(),
             },
             14 => {
                 let states = (0..self.byte()? % 4).map(|_| StreamState {
@@ -153,7 +163,11 @@ impl Input<'_> {
             },
             17 => {
                 let streams = (0..self.byte()? % 4).map(|_| self.position()).collect();
-                Control::Opened { session, streams }
+                Control::Opened {
+                    session,
+                    streams,
+                    keys: self.keys(),
+                }
             }
             _ => return Some(Frame::Block(self.block(at))),
         }))

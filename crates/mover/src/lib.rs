@@ -104,5 +104,7 @@ mod testing;
 pub use block::Block;
 pub use net::Throttle;
 pub use proto::Rate;
-pub use source::{Source, SourceOptions};
+pub use source::{Encoding, Encryption, Secrets, Source, SourceOptions};
 pub use store::{Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
+/// How blocks are compressed, and what opens what is encrypted.
+pub use vab_format::codec::Compression;

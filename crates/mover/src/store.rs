@@ -4,6 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
+use vab_format::vab::KeyArea;
 
 use crate::Block;
 
@@ -17,6 +18,28 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// A [`Refusal`]; it travels to the source as it is.
     fn begin(&self, request: &[u8], streams: u16) -> Result<Box<dyn Intake>, Refusal>;
+
+    /// Starts a session whose blocks are encrypted at the source.
+    ///
+    /// `keys` are the key slots for the case that a new file is begun. A session that goes into a
+    /// file that is there is encrypted with that file's own key: [`Intake::keys`] says which slots
+    /// are in force, and the source opens them. The store sees neither keys nor plaintext.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; it travels to the source as it is. The default refuses: a store that cannot
+    /// keep key slots must not take what it could never give back.
+    fn begin_encrypted(
+        &self,
+        request: &[u8],
+        streams: u16,
+        keys: &KeyArea,
+    ) -> Result<Box<dyn Intake>, Refusal> {
+        let _ = (request, streams, keys);
+        Err(Refusal::new(
+            RefusalKind::Unsupported,
+            "this repository keeps no encrypted backups; back up without encryption",
+        ))
+    }
 
     /// Opens a committed session for reading.
     ///
@@ -99,6 +122,11 @@ pub trait Intake: Send + Sync {
     /// Its identity, which every block header carries.
     fn session(&self) -> Uuid;
 
+    /// The key slots in force; `None` if the session is not encrypted.
+    fn keys(&self) -> Option<KeyArea> {
+        None
+    }
+
     /// Keeps the key a source must show to resume the session after the target was started again.
     ///
     /// # Errors
@@ -141,6 +169,11 @@ pub trait Outlet: Send + Sync {
 
     /// The totals of its streams, in order of the streams, which count from 0.
     fn streams(&self) -> &[StreamEnd];
+
+    /// The key slots of the file it lies in; `None` if it is not encrypted.
+    fn keys(&self) -> Option<KeyArea> {
+        None
+    }
 
     /// Reads a block. Called from several threads.
     ///

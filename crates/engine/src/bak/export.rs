@@ -12,6 +12,7 @@ use vab_vdi::{DeviceName, Direction, EngineDevice, EngineTransport, Geometry, Op
 use super::names;
 use super::sizes::ReadSizes;
 use super::stripes::{self, Tally};
+use super::write_back::WriteBack;
 use crate::mtf::{Medium, MtfError, StreamingReader};
 use crate::request::ProgressSink;
 
@@ -267,6 +268,7 @@ impl Target {
     ) -> Result<Written, ExportError> {
         let mut reader = StreamingReader::new();
         let mut bytes = 0_u64;
+        let mut write_back = WriteBack::default();
         let mut piece = vec![0; sizes.greatest()];
         loop {
             let room = piece.get_mut(..sizes.next_size()).unwrap_or_default();
@@ -283,6 +285,7 @@ impl Target {
                 .write_all(data)
                 .map_err(failed("writing", self.file.path()))?;
             bytes = bytes.saturating_add(u64::try_from(count).unwrap_or_default());
+            write_back.grown(self.file.as_file(), bytes);
             tally.add(count);
         }
         let medium = self.check(reader, expected)?;

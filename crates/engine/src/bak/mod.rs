@@ -27,6 +27,7 @@ mod play;
 mod problem;
 mod sizes;
 mod stripes;
+mod write_back;
 
 pub use discover::{Discovered, discover};
 pub use export::{Existing, ExportError, ExportRequest, Exported, ExportedFile, export};

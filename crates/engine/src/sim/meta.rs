@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use vab_chain::{BackupKind, Lsn, ServerTime};
 
-use crate::engine::{DatabaseState, RecoveryModel};
+use crate::engine::{DatabaseState, RecoveryModel, Replica};
 use crate::sim::extents::ExtentMap;
 
 /// The name of the file it is kept in.
@@ -43,6 +43,9 @@ pub(crate) struct Meta {
     pub(crate) newest_commit: Option<ServerTime>,
     /// While it is restoring or in standby.
     pub(crate) restore: Option<RestoreState>,
+    /// Its part in an availability group.
+    #[serde(default)]
+    pub(crate) replica: Option<Replica>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

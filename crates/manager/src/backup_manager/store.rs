@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
+use vab_format::vab::KeyArea;
 use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
 use vab_repository::storage::StorageError;
 use vab_repository::{AppendSession, Repository, SessionFacts, SessionReader, SessionRequest};
@@ -31,8 +32,14 @@ impl RepositoryStore {
     }
 }
 
-impl Store for RepositoryStore {
-    fn begin(&self, request: &[u8], streams: u16) -> Result<Box<dyn Intake>, Refusal> {
+impl RepositoryStore {
+    /// Begins a session, in a file with these key slots if it is a new one.
+    fn begin_with(
+        &self,
+        request: &[u8],
+        streams: u16,
+        keys: Option<&KeyArea>,
+    ) -> Result<Box<dyn Intake>, Refusal> {
         let request: BeginBackup = message::decode(request, "request for a backup")
             .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
         let session = SessionRequest {
@@ -40,19 +47,42 @@ impl Store for RepositoryStore {
             database: request.database,
             kind: request.kind,
             copy_only: request.copy_only,
-            encrypted: false,
+            encrypted: keys.is_some(),
             streams,
             now: self.clock.now(),
         };
-        let session = self
-            .repository
-            .begin(session)
-            .map_err(|error| refusal::begin(&error))?;
+        let session = match keys {
+            Some(keys) => {
+                let keys = keys
+                    .encode()
+                    .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+                self.repository.begin_encrypted(session, &keys)
+            }
+            None => self.repository.begin(session),
+        };
+        let session = session.map_err(|error| refusal::begin(&error))?;
         tracing::info!(session = %session.id(), "backup begins");
+        let in_force = session.key_area().map(decode_keys).transpose()?;
         Ok(Box::new(RepositoryIntake {
             session,
+            keys: in_force,
             clock: Arc::clone(&self.clock),
         }))
+    }
+}
+
+impl Store for RepositoryStore {
+    fn begin(&self, request: &[u8], streams: u16) -> Result<Box<dyn Intake>, Refusal> {
+        self.begin_with(request, streams, None)
+    }
+
+    fn begin_encrypted(
+        &self,
+        request: &[u8],
+        streams: u16,
+        keys: &KeyArea,
+    ) -> Result<Box<dyn Intake>, Refusal> {
+        self.begin_with(request, streams, Some(keys))
     }
 
     fn open(&self, request: &[u8]) -> Result<Box<dyn Outlet>, Refusal> {
@@ -62,7 +92,9 @@ impl Store for RepositoryStore {
             .repository
             .reader(request.point)
             .map_err(|error| refusal::read(&error))?;
-        Ok(Box::new(RepositoryOutlet { reader }))
+        let keys = reader.key_area().map_err(|error| refusal::read(&error))?;
+        let keys = keys.as_deref().map(decode_keys).transpose()?;
+        Ok(Box::new(RepositoryOutlet { reader, keys }))
     }
 
     fn query(&self, request: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -95,14 +127,26 @@ impl Store for RepositoryStore {
     }
 }
 
+fn decode_keys(area: &[u8]) -> Result<KeyArea, Refusal> {
+    KeyArea::decode(area).map_err(|error| {
+        let message = format!("the key slots of the file cannot be read: {error}");
+        Refusal::new(RefusalKind::Failed, message)
+    })
+}
+
 struct RepositoryIntake {
     session: AppendSession,
+    keys: Option<KeyArea>,
     clock: Arc<dyn Clock>,
 }
 
 impl Intake for RepositoryIntake {
     fn session(&self) -> Uuid {
         self.session.id().0
+    }
+
+    fn keys(&self) -> Option<KeyArea> {
+        self.keys.clone()
     }
 
     fn write(&self, block: Block) -> Result<(), StoreError> {
@@ -135,6 +179,7 @@ impl Intake for RepositoryIntake {
 
 struct RepositoryOutlet {
     reader: SessionReader,
+    keys: Option<KeyArea>,
 }
 
 impl Outlet for RepositoryOutlet {
@@ -144,6 +189,10 @@ impl Outlet for RepositoryOutlet {
 
     fn streams(&self) -> &[StreamEnd] {
         self.reader.streams()
+    }
+
+    fn keys(&self) -> Option<KeyArea> {
+        self.keys.clone()
     }
 
     fn read(&self, stream: u16, sequence: u64) -> Result<Block, StoreError> {

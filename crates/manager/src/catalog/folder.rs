@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use vab_chain::PointId;
 use vab_mover::source::RestoreSession;
 use vab_mover::target::{self, BindError, TargetOptions};
-use vab_mover::{Source, SourceOptions};
+use vab_mover::{Secrets, Source, SourceOptions};
 use vab_repository::{OpenError, Repository};
 
 use super::Filter;
@@ -74,6 +74,7 @@ impl Folder {
     pub(super) async fn open_point(
         &self,
         point: PointId,
+        secrets: &Secrets,
     ) -> Result<(RestoreSession, Target), FolderError> {
         let options = TargetOptions::default();
         let listener = target::bind("127.0.0.1:0", options.exposure).await?;
@@ -90,7 +91,7 @@ impl Folder {
         let target = Target(task);
         let source = Source::connect(address.to_string(), SourceOptions::default()).await;
         let source = source.map_err(ServerError::Connect)?;
-        Ok((Server::over(source).open(point).await?, target))
+        Ok((Server::over(source).open(point, secrets).await?, target))
     }
 }
 

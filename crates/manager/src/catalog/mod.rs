@@ -7,6 +7,7 @@ use std::path::Path;
 
 use vab_chain::PointId;
 use vab_mover::source::RestoreSession;
+use vab_mover::{Secrets, Source};
 
 use crate::PointInfo;
 pub use folder::FolderError;
@@ -59,6 +60,11 @@ impl Catalog {
         Ok(Self(Inner::Server(server::Server::connect(address).await?)))
     }
 
+    /// The backup manager that `source` is connected to.
+    pub(crate) fn over(source: Source) -> Self {
+        Self(Inner::Server(server::Server::over(source)))
+    }
+
     /// The repository in `folder`, read beside a server that may run on it.
     ///
     /// # Errors
@@ -91,14 +97,18 @@ impl Catalog {
     }
 
     /// Opens the streams of a restore point.
-    pub(crate) async fn open(&self, id: PointId) -> Result<OpenPoint, CatalogError> {
+    pub(crate) async fn open(
+        &self,
+        id: PointId,
+        secrets: &Secrets,
+    ) -> Result<OpenPoint, CatalogError> {
         match &self.0 {
             Inner::Server(server) => Ok(OpenPoint {
-                session: server.open(id).await?,
+                session: server.open(id, secrets).await?,
                 target: None,
             }),
             Inner::Folder(folder) => {
-                let (session, target) = folder.open_point(id).await?;
+                let (session, target) = folder.open_point(id, secrets).await?;
                 Ok(OpenPoint {
                     session,
                     target: Some(target),

@@ -1,8 +1,8 @@
 //! Restore points of a running backup manager.
 
 use vab_chain::PointId;
-use vab_mover::Source;
 use vab_mover::source::RestoreSession;
+use vab_mover::{Secrets, Source};
 
 use super::Filter;
 use crate::message::{self, OpenRestore, PointsPage, Query};
@@ -59,10 +59,14 @@ impl Server {
         }
     }
 
-    pub(super) async fn open(&self, point: PointId) -> Result<RestoreSession, ServerError> {
+    pub(super) async fn open(
+        &self,
+        point: PointId,
+        secrets: &Secrets,
+    ) -> Result<RestoreSession, ServerError> {
         Ok(self
             .0
-            .open_restore(message::encode(&OpenRestore { point }))
+            .open_restore_with(message::encode(&OpenRestore { point }), secrets)
             .await?)
     }
 }

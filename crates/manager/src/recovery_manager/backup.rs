@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
 use vab_engine::{BackupRequest, Engine};
+use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
@@ -30,6 +31,8 @@ pub struct DatabaseBackup {
     pub copy_only: bool,
     /// Parallel streams, 1 to 64; each is one virtual device.
     pub streams: u16,
+    /// How the blocks are compressed and encrypted; not at all, by default.
+    pub encoding: Encoding,
 }
 
 impl DatabaseBackup {
@@ -41,6 +44,7 @@ impl DatabaseBackup {
             kind,
             copy_only: false,
             streams: 1,
+            encoding: Encoding::default(),
         }
     }
 }
@@ -69,6 +73,7 @@ impl RecoveryManager {
                 copy_only: backup.copy_only,
             },
             streams: backup.streams,
+            encoding: &backup.encoding,
             bytes: expected_bytes(&engine, backup).await,
             observer,
         };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use vab_chain::PointId;
 use vab_engine::bak::{self, Existing, ExportRequest, ExportedFile};
+use vab_mover::Secrets;
 
 use super::give::{GiveError, give};
 use crate::catalog::Catalog;
@@ -22,6 +23,8 @@ pub struct Export {
     pub folder: PathBuf,
     /// Replace files of the same names.
     pub overwrite: bool,
+    /// What opens the restore point, if it is encrypted.
+    pub secrets: Secrets,
 }
 
 impl Export {
@@ -31,6 +34,7 @@ impl Export {
             point,
             folder,
             overwrite: false,
+            secrets: Secrets::default(),
         }
     }
 
@@ -60,7 +64,8 @@ impl Export {
             Existing::Refuse
         };
         let title = format!("{kind} of {}", point.database);
-        let exported = give(catalog, &point, title, observer, move |devices, hub| {
+        let from = (catalog, &self.secrets);
+        let exported = give(from, &point, title, observer, move |devices, hub| {
             let mut request = ExportRequest::new(devices, folder, names);
             request.existing = existing;
             bak::export(&request, hub)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vab_mover::Secrets;
 use vab_mover::source::StreamError;
 use vab_vdi::DeviceName;
 use vab_vdi::memory::Hub;
@@ -31,7 +32,7 @@ pub enum GiveError<E: std::error::Error + 'static> {
 
 /// Runs `statement` against a new device set, in which the streams of `point` can be read.
 pub(crate) async fn give<T, E>(
-    catalog: &Catalog,
+    (catalog, secrets): (&Catalog, &Secrets),
     point: &PointInfo,
     title: String,
     observer: &Observer,
@@ -44,7 +45,7 @@ where
     let OpenPoint {
         session,
         target: _serving,
-    } = catalog.open(point.id).await?;
+    } = catalog.open(point.id, secrets).await?;
     let hub = Hub::new();
     let engine_side = hub.clone();
     let statement = move |devices| statement(devices, &engine_side);

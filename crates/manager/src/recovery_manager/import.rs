@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 use vab_engine::bak::{self, Discovered, MediaSet, Note, PlayError, PlayRequest, Problem};
+use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
@@ -21,6 +22,8 @@ pub struct Import {
     pub job: String,
     /// Files, and folders of them.
     pub paths: Vec<PathBuf>,
+    /// How the blocks are compressed and encrypted; not at all, by default.
+    pub encoding: Encoding,
 }
 
 impl Import {
@@ -29,6 +32,7 @@ impl Import {
         Self {
             job: job.into(),
             paths,
+            encoding: Encoding::default(),
         }
     }
 }
@@ -106,7 +110,7 @@ impl RecoveryManager {
         for set in sets {
             let imported = match self.holds(&import.job, &set).await? {
                 Some(point) => Imported::AlreadyThere(point),
-                None => match self.play(&import.job, set.clone(), observer).await {
+                None => match self.play(import, set.clone(), observer).await {
                     Ok(point) => Imported::Stored(Box::new(point)),
                     Err(error) => Imported::Failed(Box::new(error)),
                 },
@@ -134,7 +138,7 @@ impl RecoveryManager {
 
     async fn play(
         &self,
-        job: &str,
+        import: &Import,
         set: MediaSet,
         observer: &Observer,
     ) -> Result<PointInfo, TakeError<PlayError>> {
@@ -143,12 +147,13 @@ impl RecoveryManager {
             source: &self.source,
             transport: self.transport(),
             begin: BeginBackup {
-                job: job.to_owned(),
+                job: import.job.clone(),
                 database: database_of(&set),
                 kind: facts.as_ref().map(|facts| facts.kind),
                 copy_only: facts.as_ref().is_some_and(|facts| facts.copy_only),
             },
             streams: u16::try_from(set.stripes().len()).unwrap_or(u16::MAX),
+            encoding: &import.encoding,
             bytes: Some(set.length()),
             observer,
         };

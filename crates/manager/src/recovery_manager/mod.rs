@@ -23,6 +23,7 @@ pub use import::{Import, ImportError, ImportReport, Imported};
 pub use restore::{Restore, RestoreError, RestoreReport, RestoreTarget};
 pub use take::TakeError;
 
+use crate::catalog::Catalog;
 use crate::server;
 
 /// Takes backups of an engine's databases and sends them to a backup manager.
@@ -42,6 +43,11 @@ impl RecoveryManager {
             source: server::connect(address).await?,
             hub: Hub::new(),
         })
+    }
+
+    /// The restore points of the backup manager it is connected to.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::over(self.source.clone())
     }
 
     fn transport(&self) -> Arc<dyn Transport> {

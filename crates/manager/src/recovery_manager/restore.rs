@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vab_chain::{Plan, PointId, ServerTime, Target, Unreachable};
 use vab_engine::{Engine, Recovery, RestoreRequest, Restored, StopEdge};
+use vab_mover::Secrets;
 
 use super::give::{GiveError, give};
 use crate::catalog::{Catalog, CatalogError, Filter};
@@ -25,6 +26,8 @@ pub struct Restore {
     pub name: Option<String>,
     /// Replace a database of that name.
     pub replace: bool,
+    /// What opens restore points that are encrypted.
+    pub secrets: Secrets,
 }
 
 /// The moment to restore to.
@@ -48,6 +51,7 @@ impl Restore {
             target: RestoreTarget::default(),
             name: None,
             replace: false,
+            secrets: Secrets::default(),
         }
     }
 }
@@ -203,7 +207,8 @@ impl Restore {
             request.replace = self.replace && index == 0;
             let engine = Arc::clone(&engine);
             let title = format!("{} of {}", step.kind, point.database);
-            let restored = give(catalog, point, title, observer, move |devices, hub| {
+            let from = (catalog, &self.secrets);
+            let restored = give(from, point, title, observer, move |devices, hub| {
                 request.devices = devices;
                 engine.restore(&request, hub)
             })

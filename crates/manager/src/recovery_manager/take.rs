@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use vab_mover::Source;
 use vab_mover::source::StreamError;
+use vab_mover::{Encoding, Source};
 use vab_repository::SessionFacts;
 use vab_vdi::{DeviceName, Transport};
 
 use super::device_set::{DeviceSetError, OpenDevices, Statement};
 use crate::message::{self, BeginBackup, MessageError};
-use crate::observer::Observer;
+use crate::observer::{Happening, Observer};
 use crate::point::PointInfo;
 
 /// Why a backup left no restore point. `E` is the error of the engine's statement.
@@ -43,6 +43,7 @@ pub(crate) struct Take<'a> {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) begin: BeginBackup,
     pub(crate) streams: u16,
+    pub(crate) encoding: &'a Encoding,
     /// Bytes it will move, where that is known.
     pub(crate) bytes: Option<u64>,
     pub(crate) observer: &'a Observer,
@@ -62,8 +63,10 @@ impl Take<'_> {
         let title = format!("{kind} of {}", self.begin.database);
         let session = self
             .source
-            .begin_backup(message::encode(&self.begin), self.streams)
+            .begin_backup_with(message::encode(&self.begin), self.streams, self.encoding)
             .await?;
+        let point = session.session().into();
+        self.observer.tell(Happening::Session { point });
         let devices = usize::from(self.streams);
         let (statement, opened) = Statement::start(self.transport, devices, statement).await?;
         let OpenDevices { set, devices } = match opened {
@@ -98,7 +101,9 @@ impl Take<'_> {
             }
         };
         set.close().map_err(DeviceSetError::from)?;
-        let receipt = streamed.commit(facts.encode()?).await?;
+        let facts = facts.encode()?;
+        self.observer.tell(Happening::Commits);
+        let receipt = streamed.commit(facts).await?;
         Ok(message::decode(&receipt, "receipt")?)
     }
 }

@@ -18,6 +18,8 @@ pub const MAX_STREAMS: u16 = 64;
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// The largest part of an answer, in bytes.
 pub const MAX_PART: usize = 64 * 1024;
+/// The most bytes of packed key slots ([`vab_format::vab::KeyArea::pack`]).
+pub const MAX_KEYS: usize = vab_format::vab::KeyArea::MAX_PACKED;
 /// The longest reason or message, in bytes; longer ones are cut.
 pub const MAX_TEXT: usize = 4096;
 
@@ -43,6 +45,8 @@ pub enum Control {
         retain: u64,
         /// How long, in milliseconds, the source tries to come back after a cut.
         patience: u64,
+        /// Packed key slots for a new file, if the session is to be encrypted; else empty.
+        keys: Vec<u8>,
     },
     /// Source: take a backup session up again.
     Resume {
@@ -123,6 +127,8 @@ pub enum Control {
         session: [u8; 16],
         /// Bytes per stream that may be sent at once.
         window: u64,
+        /// Packed key slots of the file it is written to; empty if that is not encrypted.
+        keys: Vec<u8>,
     },
     /// Target: the session goes on.
     Resumed {
@@ -151,6 +157,8 @@ pub enum Control {
         session: [u8; 16],
         /// Totals of each stream.
         streams: Vec<Position>,
+        /// Packed key slots of the file it lies in; empty if that is not encrypted.
+        keys: Vec<u8>,
     },
     /// Source: what it shares with a target that asks for a token. Inside TLS only.
     Token {
@@ -334,6 +342,18 @@ mod tests {
         let control = Control::Open {
             request: vec![1; MAX_OPAQUE],
             from: vec![0; usize::from(MAX_STREAMS)],
+        };
+        assert_eq!(
+            Control::decode(&control.encode().unwrap()).unwrap(),
+            control
+        );
+        let control = Control::Begin {
+            request: vec![1; MAX_OPAQUE],
+            streams: MAX_STREAMS,
+            key: [1; 16],
+            retain: 1,
+            patience: 1,
+            keys: vec![1; MAX_KEYS],
         };
         assert_eq!(
             Control::decode(&control.encode().unwrap()).unwrap(),

@@ -12,6 +12,7 @@ mod failure;
 mod fields;
 pub mod frame;
 mod hello;
+mod keys;
 mod liveness;
 mod moment;
 mod position;

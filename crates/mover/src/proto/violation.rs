@@ -50,6 +50,17 @@ pub enum Violation {
         /// The stream.
         stream: u16,
     },
+    /// A block that is encrypted in a session that is not, or the other way round.
+    #[error("stream {stream}: a block that is {} in a session that is {}", sealed(*got), sealed(!*got))]
+    Sealed {
+        /// The stream.
+        stream: u16,
+        /// Whether the block is encrypted.
+        got: bool,
+    },
+    /// Key slots that are none.
+    #[error("key slots that cannot be read: {0}")]
+    Keys(vab_format::DecodeError),
     /// The totals or the end-to-end checksum of a stream differ.
     #[error(
         "stream {stream}: what arrived ({} blocks, {} bytes, checksum {:08x}) is not what was sent ({} blocks, {} bytes, checksum {:08x})",
@@ -75,4 +86,8 @@ pub enum Violation {
         /// Highest possible.
         high: u64,
     },
+}
+
+const fn sealed(sealed: bool) -> &'static str {
+    if sealed { "encrypted" } else { "not encrypted" }
 }

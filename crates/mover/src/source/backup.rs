@@ -4,16 +4,23 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, info_span};
 use uuid::Uuid;
+use vab_format::codec::Encoder;
 use vab_format::stream::StreamEnd;
+use vab_format::vab::KeyArea;
 use vab_vdi::Device;
 
 use super::backup_driver::{self, Driver, Order};
 use super::board::Board;
+use super::coders::Coders;
 use super::dial::{Dialer, Redial};
+use super::encoding::Encoding;
 use super::error::{BackupError, CommitError, StreamError};
-use super::options::Shares;
+use super::gauge::Gauge;
+use super::lane::Lane;
+use super::memory::Memory;
+use super::offer::Offer;
 use super::progress::Progress;
-use super::save::Saver;
+use super::save::{Saver, Way, Ways};
 use super::threads::Threads;
 use crate::clock::Clock;
 use crate::pool::Pool;
@@ -29,11 +36,11 @@ const ORDERS: usize = 64;
 pub struct BackupSession {
     session: Uuid,
     streams: u16,
-    shares: Shares,
+    block_size: usize,
     board: Arc<Board>,
     orders: mpsc::Sender<Order>,
-    /// Held by every block size of memory of the streams; closed with the session.
-    pools: Vec<Arc<Pool>>,
+    /// Closed with the session.
+    ways: Ways,
 }
 
 impl BackupSession {
@@ -41,19 +48,19 @@ impl BackupSession {
         dialer: Arc<Dialer>,
         request: Vec<u8>,
         streams: u16,
+        encoding: &Encoding,
     ) -> Result<Self, BackupError> {
         check(&request, streams).map_err(Failure::Refused)?;
+        // Refuses what this program cannot do before anybody hears of the backup.
+        Encoder::new(encoding.compression)?;
+        let offer = Offer::make(encoding).await?;
         let (halves, agreement) = dialer.dial().await?;
         let options = &dialer.options;
-        let shares = options.shares(streams, agreement.max_block);
-        let retain = shares
-            .block
-            .saturating_mul(shares.blocks)
-            .saturating_mul(streams.into());
+        let memory = Memory::of(options, streams, agreement.max_block, encoding);
         let retain = if options.resume.limit.is_zero() {
             0
         } else {
-            u64::try_from(retain).unwrap_or(u64::MAX)
+            memory.retained(streams)
         };
         let clock = Clock::start();
         let key = Uuid::new_v4();
@@ -70,9 +77,10 @@ impl BackupSession {
             retain,
             clock.now(),
         )
-        .map_err(Failure::from)?;
+        .map_err(Failure::from)?
+        .offering(offer.pack()?);
         let board = Arc::new(Board::new(usize::from(streams)));
-        let pools: Vec<_> = (0..streams).map(|_| Pool::new(shares.blocks)).collect();
+        let (ways, gauge) = (Ways::default(), Arc::new(Gauge::default()));
         let (orders, queue) = mpsc::channel(ORDERS);
         let (begun, session) = oneshot::channel();
         let driver = Driver {
@@ -80,7 +88,8 @@ impl BackupSession {
             link: Some(backup_driver::start(halves, clock)),
             dialer,
             board: Arc::clone(&board),
-            pools: pools.clone(),
+            ways: ways.clone(),
+            gauge: Arc::clone(&gauge),
             orders: queue,
             dropped: false,
             begun: Some(begun),
@@ -91,17 +100,62 @@ impl BackupSession {
             clock,
         };
         tokio::spawn(driver.run().instrument(info_span!("backup", streams)));
-        match session.await {
-            Ok(session) => Ok(Self {
-                session,
-                streams,
-                shares,
-                board,
-                orders,
-                pools,
-            }),
-            Err(_) => Err(failure(&board).into()),
+        let Ok((session, keys)) = session.await else {
+            return Err(failure(&board).into());
+        };
+        let begun = Self {
+            session,
+            streams,
+            block_size: memory.block(),
+            board,
+            orders,
+            ways,
+        };
+        match begun.encode(encoding, memory, offer, keys, &gauge).await {
+            Ok(()) => Ok(begun),
+            Err(error) => {
+                begun.abort(&error.to_string()).await;
+                Err(error)
+            }
         }
+    }
+
+    /// Opens the ways of the streams.
+    async fn encode(
+        &self,
+        encoding: &Encoding,
+        memory: Memory,
+        offer: Offer,
+        keys: Option<Box<KeyArea>>,
+        gauge: &Arc<Gauge>,
+    ) -> Result<(), BackupError> {
+        let mut sealing = offer.accepted(keys, self.session).await?;
+        let shares = match memory {
+            Memory::Plain(shares) => {
+                let way = |_| Way::Plain {
+                    pool: Pool::new(shares.blocks),
+                };
+                self.ways.open((0..self.streams).map(way).collect());
+                return Ok(());
+            }
+            Memory::Coded(shares) => shares,
+        };
+        let coders = Coders::start(shares.threads, encoding.compression, gauge)?;
+        let mut ways = Vec::with_capacity(usize::from(self.streams));
+        for stream in 0..self.streams {
+            let sealer = match &mut sealing {
+                Some(sealing) => Some(sealing.stream(stream)?),
+                None => None,
+            };
+            let place = (self.session, stream);
+            ways.push(Way::Coded {
+                lane: Lane::new(place, shares.stream, sealer, self.orders.clone()),
+                coders: coders.clone(),
+                gauge: Arc::clone(gauge),
+            });
+        }
+        self.ways.open(ways);
+        Ok(())
     }
 
     /// Its identity at the target.
@@ -136,15 +190,12 @@ impl BackupSession {
             });
         }
         let progress: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(progress);
-        let mut pools = self.pools.iter().cloned();
         let threads = Threads::start(devices, |stream| {
             let saver = Saver {
                 session: self.session,
                 stream,
-                block_size: self.shares.block,
-                pool: pools
-                    .next()
-                    .unwrap_or_else(|| Pool::new(self.shares.blocks)),
+                block_size: self.block_size,
+                way: self.ways.of(stream),
                 board: Arc::clone(&self.board),
                 orders: self.orders.clone(),
                 progress: Arc::clone(&progress),
@@ -216,9 +267,7 @@ impl BackupSession {
     fn stop(&self, threads: &Threads<Position>) {
         threads.abort();
         self.board.close();
-        for pool in &self.pools {
-            pool.close();
-        }
+        self.ways.close();
     }
 
     /// Ends the session; nothing of it is left at the target.
@@ -237,9 +286,7 @@ impl BackupSession {
 impl Drop for BackupSession {
     fn drop(&mut self) {
         self.board.close();
-        for pool in &self.pools {
-            pool.close();
-        }
+        self.ways.close();
     }
 }
 
@@ -267,7 +314,8 @@ impl Streamed {
         self.session.session
     }
 
-    /// The totals of the streams, in order.
+    /// The totals of the streams, in order, as they are stored: the checksums of encrypted streams
+    /// are masked.
     pub fn ends(&self) -> &[StreamEnd] {
         &self.ends
     }

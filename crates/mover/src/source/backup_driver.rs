@@ -5,9 +5,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
+use vab_format::vab::KeyArea;
 
 use super::board::Board;
 use super::dial::{Dialer, Redial};
+use super::gauge::Gauge;
+use super::save::Ways;
 use crate::Block;
 use crate::clock::Clock;
 use crate::net::{Halves, Incoming, Link, LinkEvent, Outgoing};
@@ -21,6 +24,8 @@ pub(super) enum Order {
     Push(Block),
     Finish {
         stream: u16,
+        /// The checksum of an encrypted stream, which the session cannot count.
+        masked_crc: Option<u32>,
     },
     Flush {
         stream: u16,
@@ -41,11 +46,12 @@ pub(super) struct Driver {
     pub(super) link: Option<Link>,
     pub(super) dialer: Arc<Dialer>,
     pub(super) board: Arc<Board>,
-    pub(super) pools: Vec<Arc<Pool>>,
+    pub(super) ways: Ways,
+    pub(super) gauge: Arc<Gauge>,
     pub(super) orders: mpsc::Receiver<Order>,
     /// Nobody is left to give orders.
     pub(super) dropped: bool,
-    pub(super) begun: Option<oneshot::Sender<Uuid>>,
+    pub(super) begun: Option<oneshot::Sender<(Uuid, Option<Box<KeyArea>>)>>,
     /// Who waits for the commit, and how it went.
     pub(super) receipt: Option<oneshot::Sender<Result<Vec<u8>, Failure>>>,
     pub(super) outcome: Option<Result<Vec<u8>, Failure>>,
@@ -96,9 +102,7 @@ impl Driver {
             }
         }
         self.board.close();
-        for pool in &self.pools {
-            pool.close();
-        }
+        self.ways.close();
         let last: Vec<_> = std::iter::from_fn(|| self.core.poll_transmit()).collect();
         // The answer comes after the goodbye, which would else be lost in a process that ends now.
         if let Some(link) = self.link.take() {
@@ -114,10 +118,10 @@ impl Driver {
             match event {
                 SourceEvent::Connect => self.dial(),
                 SourceEvent::Disconnect => self.link = None,
-                SourceEvent::Begun { session } => {
+                SourceEvent::Begun { session, keys } => {
                     info!(%session, "backup session begun");
                     if let Some(begun) = self.begun.take() {
-                        let _ = begun.send(session);
+                        let _ = begun.send((session, keys));
                     }
                 }
                 SourceEvent::Lost { cause } => warn!(cause, "lost the target; trying to come back"),
@@ -146,7 +150,10 @@ impl Driver {
     fn order(&mut self, order: Order) {
         let outcome = match order {
             Order::Push(block) => self.core.push(block),
-            Order::Finish { stream } => self.core.finish_stream(stream).map(|_| ()),
+            Order::Finish { stream, masked_crc } => match masked_crc {
+                Some(crc) => self.core.finish_sealed_stream(stream, crc).map(|_| ()),
+                None => self.core.finish_stream(stream).map(|_| ()),
+            },
             Order::Flush { stream } => self.core.flush(stream),
             Order::Commit { facts, receipt } => {
                 self.receipt = Some(receipt);
@@ -171,6 +178,7 @@ impl Driver {
     }
 
     async fn step(&mut self) -> Step {
+        self.gauge.unsent(self.core.unsent_blocks());
         let timeout = self.core.poll_timeout();
         let wants = self.core.wants_transmit();
         let (incoming, outgoing) = self.link.as_mut().map(Link::parts).unzip();

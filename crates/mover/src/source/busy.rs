@@ -22,7 +22,8 @@ where
 {
     let start = Instant::now();
     loop {
-        let outcome = begin(request.clone()).await;
+        // A begin is large; who waits for it need not be.
+        let outcome = Box::pin(begin(request.clone())).await;
         let Err(BackupError::Failed(Failure::Refused(refusal))) = &outcome else {
             return outcome;
         };

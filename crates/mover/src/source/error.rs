@@ -2,8 +2,10 @@ use std::io;
 use std::time::Duration;
 
 use vab_format::block::Codec;
+use vab_format::codec::CompressError;
 use vab_vdi::DeviceError;
 
+use super::keys::KeyError;
 use crate::Refusal;
 use crate::proto::{Failure, HelloError};
 
@@ -139,6 +141,12 @@ pub enum BackupError {
     /// No thread can be started.
     #[error("no thread can be started for a device: {0}; run fewer streams")]
     Thread(#[source] io::Error),
+    /// Blocks cannot be compressed in the way that was asked for.
+    #[error(transparent)]
+    Compression(#[from] CompressError),
+    /// Blocks cannot be encrypted.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// Why a backup that was streamed has no restore point, or may have none.
@@ -190,6 +198,9 @@ pub enum RestoreError {
     /// No thread can be started.
     #[error("no thread can be started for a device: {0}; run fewer streams")]
     Thread(#[source] io::Error),
+    /// The restore point is encrypted, and does not open. Nothing was given to the engine.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// What happens to one stream at its device.
@@ -209,14 +220,32 @@ pub enum StreamError {
         /// What is wrong with it.
         cause: String,
     },
-    /// A block is stored in a way this version cannot undo.
-    #[error("block {sequence} is stored as {codec}, which this version cannot read; update it")]
+    /// A block is compressed in a way that this program was built without.
+    #[error(
+        "block {sequence} is compressed with {codec}, which this program was built without; use one that has it"
+    )]
     Codec {
         /// The block.
         sequence: u64,
         /// How it is stored.
         codec: Codec,
     },
+    /// The stream's bytes are not those that were backed up, although every block is sound.
+    #[error(
+        "the stream has the checksum {found:08x}, {expected:08x} was backed up; the restore cannot go on from this restore point"
+    )]
+    Checksum {
+        /// What was backed up.
+        expected: u32,
+        /// What came out.
+        found: u32,
+    },
+    /// A block could not be compressed.
+    #[error(transparent)]
+    Compress(CompressError),
+    /// A block could not be encrypted.
+    #[error(transparent)]
+    Encrypt(KeyError),
     /// The engine asked for something that is not part of the operation.
     #[error("the engine asked to {asked} during a {during}")]
     Unexpected {

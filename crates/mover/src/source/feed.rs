@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
-use vab_format::block::Codec;
 use vab_vdi::{Command, CompletionCode, Device, Event};
 
+use super::content::Content;
 use super::error::StreamError;
 use super::progress::Progress;
 use crate::Block;
@@ -26,6 +26,7 @@ pub(super) enum Arrival {
 /// Feeds a device from arriving blocks, whatever sizes the engine asks for.
 pub(super) struct Feeder {
     pub(super) stream: u16,
+    pub(super) content: Content,
     pub(super) arrivals: mpsc::UnboundedReceiver<Arrival>,
     pub(super) consumed: mpsc::UnboundedSender<Consumed>,
     pub(super) progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -92,20 +93,19 @@ impl Feeder {
         }
         match self.arrivals.blocking_recv() {
             Some(Arrival::Block(block)) => {
-                self.rest = raw(&block)?;
-                self.held = Some(block.header.stored_length);
+                let header = block.header;
+                self.rest = self.content.raw(block)?;
+                self.held = Some(header.stored_length);
                 self.blocks += 1;
                 (self.progress)(Progress {
                     stream: self.stream,
-                    bytes: block
-                        .header
-                        .offset
-                        .saturating_add(block.header.raw_length.into()),
+                    bytes: header.offset.saturating_add(header.raw_length.into()),
                     blocks: self.blocks,
                 });
                 Ok(true)
             }
             Some(Arrival::End) => {
+                self.content.end()?;
                 self.ended = true;
                 Ok(false)
             }
@@ -123,27 +123,4 @@ impl Feeder {
             });
         }
     }
-}
-
-/// The engine's bytes of a block, found right.
-fn raw(block: &Block) -> Result<Bytes, StreamError> {
-    let header = &block.header;
-    let sequence = header.sequence;
-    header
-        .verify(&block.payload)
-        .map_err(|error| StreamError::Damaged {
-            sequence,
-            cause: error.to_string(),
-        })?;
-    if header.codec != Codec::Raw || header.is_encrypted() {
-        return Err(StreamError::Codec {
-            sequence,
-            codec: header.codec,
-        });
-    }
-    if (header.raw_crc, header.raw_length) != (header.stored_crc, header.stored_length) {
-        let cause = "its checksums contradict each other".to_owned();
-        return Err(StreamError::Damaged { sequence, cause });
-    }
-    Ok(block.payload.clone())
 }

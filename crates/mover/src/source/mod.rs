@@ -3,10 +3,19 @@
 mod backup;
 mod backup_driver;
 mod board;
+mod budget;
 mod busy;
+mod coders;
+mod content;
 mod dial;
+mod encoding;
 mod error;
 mod feed;
+mod gauge;
+mod keys;
+mod lane;
+mod memory;
+mod offer;
 mod options;
 mod progress;
 mod query;
@@ -18,7 +27,9 @@ mod threads;
 use std::sync::Arc;
 
 pub use backup::{BackupSession, Streamed};
+pub use encoding::Encoding;
 pub use error::{BackupError, CommitError, ConnectError, QueryError, RestoreError, StreamError};
+pub use keys::{Encryption, KeyError, Secrets};
 pub use options::{Security, SourceOptions};
 pub use progress::Progress;
 pub use restore::{RestoreSession, Restored};
@@ -73,8 +84,26 @@ impl Source {
         request: impl Into<Vec<u8>>,
         streams: u16,
     ) -> Result<BackupSession, BackupError> {
+        self.begin_backup_with(request, streams, &Encoding::default())
+            .await
+    }
+
+    /// The same, with blocks that are compressed or encrypted here, before they travel.
+    ///
+    /// An encrypted session that goes into a file that is there is encrypted with that file's key:
+    /// one of the secrets must open it. The target sees neither keys nor plaintext.
+    ///
+    /// # Errors
+    /// [`BackupError`]; [`BackupError::Key`] if the file in force does not open with these secrets,
+    /// or the target would not keep to what was asked. Nothing is left at the target then.
+    pub async fn begin_backup_with(
+        &self,
+        request: impl Into<Vec<u8>>,
+        streams: u16,
+        encoding: &Encoding,
+    ) -> Result<BackupSession, BackupError> {
         busy::ask(self.dialer.options.busy_limit, request.into(), |request| {
-            BackupSession::begin(Arc::clone(&self.dialer), request, streams)
+            BackupSession::begin(Arc::clone(&self.dialer), request, streams, encoding)
         })
         .await
     }
@@ -87,6 +116,18 @@ impl Source {
         &self,
         request: impl Into<Vec<u8>>,
     ) -> Result<RestoreSession, RestoreError> {
-        RestoreSession::open(Arc::clone(&self.dialer), request.into()).await
+        self.open_restore_with(request, &Secrets::default()).await
+    }
+
+    /// The same, of a session that may be encrypted: one of `secrets` must open it then.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; [`RestoreError::Key`] if it does not open.
+    pub async fn open_restore_with(
+        &self,
+        request: impl Into<Vec<u8>>,
+        secrets: &Secrets,
+    ) -> Result<RestoreSession, RestoreError> {
+        RestoreSession::open(Arc::clone(&self.dialer), request.into(), secrets).await
     }
 }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
 use crate::net::Throttle;
+use vab_format::limits::ENCRYPTION_OVERHEAD;
+
+use super::save::cost;
 use crate::proto::frame::MAX_PAYLOAD;
 use crate::proto::{LivenessConfig, Rate, ResumePolicy};
 #[cfg(feature = "tls")]
@@ -46,6 +49,9 @@ pub struct SourceOptions {
     pub session_limit: Option<Rate>,
     /// A limit that is shared with all who have a clone of it.
     pub shared_limit: Option<Throttle>,
+    /// Threads of one backup that compress blocks; fewer where they would take more than half of
+    /// the memory. Default: one for each processor.
+    pub coder_threads: usize,
 }
 
 impl Default for SourceOptions {
@@ -62,6 +68,7 @@ impl Default for SourceOptions {
             block_size: 1024 * 1024,
             session_limit: None,
             shared_limit: None,
+            coder_threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }
@@ -75,7 +82,22 @@ pub(super) struct Shares {
     pub(super) blocks: usize,
 }
 
+/// How the memory of a backup is cut when its blocks are compressed or encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CodedShares {
+    /// Raw bytes of a block.
+    pub(super) block: usize,
+    /// Bytes of a stream: blocks being gathered, and payloads that are not durable.
+    pub(super) stream: u64,
+    /// Coder threads.
+    pub(super) threads: usize,
+}
+
 impl SourceOptions {
+    /// Blocks that a coder works with beside that of the stream: what comes out of the
+    /// compressor, what comes out of the decompressor that checks it, and a buffer that is kept.
+    const SCRATCH: u64 = 3;
+
     /// Smallest block that memory is cut into: below that, headers would weigh too much.
     const SMALLEST: u64 = 64 * 1024;
 
@@ -87,6 +109,29 @@ impl SourceOptions {
         Shares {
             block: usize::try_from(block).unwrap_or(1),
             blocks: usize::try_from(blocks).unwrap_or(2),
+        }
+    }
+}
+
+impl SourceOptions {
+    pub(super) fn coded_shares(&self, streams: u16, max_block: u32) -> CodedShares {
+        let Shares { block, .. } =
+            self.shares(streams, max_block.saturating_sub(ENCRYPTION_OVERHEAD));
+        let scratch = u64::try_from(block)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(Self::SCRATCH);
+        let most = (self.backup_memory / 2 / scratch.max(1)).max(1);
+        let threads = u64::try_from(self.coder_threads)
+            .unwrap_or(most)
+            .clamp(1, most);
+        let rest = self
+            .backup_memory
+            .saturating_sub(scratch.saturating_mul(threads));
+        let stream = rest / u64::from(streams.max(1));
+        CodedShares {
+            block,
+            stream: stream.max(2 * cost(block)),
+            threads: usize::try_from(threads).unwrap_or(1),
         }
     }
 }
@@ -121,6 +166,37 @@ mod tests {
                 blocks: 4
             }
         );
+    }
+
+    #[test]
+    fn coders_work_within_the_memory() {
+        for processors in [1, 2, 64] {
+            let options = SourceOptions {
+                coder_threads: processors,
+                ..SourceOptions::default()
+            };
+            for streams in 1..=64_u16 {
+                let shares = options.coded_shares(streams, MAX_PAYLOAD);
+                let block = cost(shares.block);
+                let threads = u64::try_from(shares.threads).unwrap();
+                assert!(shares.stream >= 2 * block);
+                let total = shares.stream * u64::from(streams) + threads * 3 * block;
+                // What encryption adds to each block comes on top where memory is at its shortest.
+                let overhead = 32 * (2 * u64::from(streams) + 3 * threads);
+                assert!(total <= (32 << 20) + overhead, "{streams} streams: {total}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_encrypted_block_still_fits_the_wire() {
+        let options = SourceOptions {
+            block_size: MAX_PAYLOAD,
+            backup_memory: 1 << 30,
+            ..SourceOptions::default()
+        };
+        let shares = options.coded_shares(1, MAX_PAYLOAD);
+        assert_eq!(cost(shares.block), u64::from(MAX_PAYLOAD));
     }
 
     #[test]

@@ -9,9 +9,12 @@ use vab_format::stream::StreamEnd;
 use vab_vdi::Device;
 
 use super::board::Board;
+use super::content::Content;
 use super::dial::{Dialer, Redial};
 use super::error::{RestoreError, StreamError};
 use super::feed::{Arrival, Consumed, Feeder};
+use super::keys::{Opening, Secrets};
+use super::offer::off_the_io_threads;
 use super::progress::Progress;
 use super::restore_driver::{self, Driver, Opened};
 use super::threads::Threads;
@@ -30,6 +33,8 @@ const KEPT_BUFFERS: usize = 32;
 pub struct RestoreSession {
     session: Uuid,
     streams: Vec<StreamEnd>,
+    /// The key, if it is encrypted.
+    opening: Option<Opening>,
     arrivals: Vec<mpsc::UnboundedReceiver<Arrival>>,
     consumed: mpsc::UnboundedSender<Consumed>,
     board: Arc<Board>,
@@ -46,7 +51,11 @@ pub struct Restored {
 }
 
 impl RestoreSession {
-    pub(super) async fn open(dialer: Arc<Dialer>, request: Vec<u8>) -> Result<Self, RestoreError> {
+    pub(super) async fn open(
+        dialer: Arc<Dialer>,
+        request: Vec<u8>,
+        secrets: &Secrets,
+    ) -> Result<Self, RestoreError> {
         if request.len() > MAX_OPAQUE {
             let message = format!(
                 "the request has {} bytes; at most {MAX_OPAQUE} can travel",
@@ -83,27 +92,36 @@ impl RestoreSession {
             clock,
         };
         tokio::spawn(driver.run().instrument(info_span!("restore")));
-        match session.await {
-            Ok(Opened {
-                session,
-                totals,
-                arrivals,
-            }) => {
-                let streams = (0..)
-                    .zip(&totals)
-                    .map(|(stream, total)| total.end(stream))
-                    .collect();
-                Ok(Self {
-                    session,
-                    streams,
-                    arrivals,
-                    consumed,
-                    board,
-                    _alive: alive,
-                })
+        let Ok(opened) = session.await else {
+            return Err(failure(&board).into());
+        };
+        let Opened {
+            session,
+            totals,
+            keys,
+            arrivals,
+        } = opened;
+        // An error drops the session here, which ends it at the target too.
+        let opening = match keys {
+            Some(area) => {
+                let secrets = secrets.clone();
+                Some(off_the_io_threads(move || secrets.open(&area)).await?)
             }
-            Err(_) => Err(failure(&board).into()),
-        }
+            None => None,
+        };
+        let streams = (0..)
+            .zip(&totals)
+            .map(|(stream, total)| total.end(stream))
+            .collect();
+        Ok(Self {
+            session,
+            streams,
+            opening,
+            arrivals,
+            consumed,
+            board,
+            _alive: alive,
+        })
     }
 
     /// Its identity at the target.
@@ -111,7 +129,8 @@ impl RestoreSession {
         self.session
     }
 
-    /// The totals of the streams, in order. A restore needs as many devices.
+    /// The totals of the streams, in order, as they are stored: the checksums of encrypted streams
+    /// are masked. A restore needs as many devices.
     pub fn streams(&self) -> &[StreamEnd] {
         &self.streams
     }
@@ -138,9 +157,11 @@ impl RestoreSession {
         }
         let progress: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(progress);
         let mut arrivals = std::mem::take(&mut self.arrivals).into_iter();
+        let mut ends = self.streams.clone().into_iter();
         let threads = Threads::start(devices, |stream| {
             let feeder = Feeder {
                 stream,
+                content: Content::new(self.session, ends.next(), self.opening.as_ref()),
                 arrivals: arrivals
                     .next()
                     .unwrap_or_else(|| mpsc::unbounded_channel().1),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 use uuid::Uuid;
+use vab_format::vab::KeyArea;
 
 use super::board::Board;
 use super::dial::{Dialer, Redial};
@@ -20,6 +21,7 @@ use crate::proto::restore::{Source as Core, SourceEvent};
 pub(super) struct Opened {
     pub(super) session: Uuid,
     pub(super) totals: Vec<Position>,
+    pub(super) keys: Option<Box<KeyArea>>,
     pub(super) arrivals: Vec<mpsc::UnboundedReceiver<Arrival>>,
 }
 
@@ -97,7 +99,11 @@ impl Driver {
             match event {
                 SourceEvent::Connect => self.dial(),
                 SourceEvent::Disconnect => self.link = None,
-                SourceEvent::Opened { session, streams } => {
+                SourceEvent::Opened {
+                    session,
+                    streams,
+                    keys,
+                } => {
                     info!(%session, streams = streams.len(), "restore begun");
                     let (ways, arrivals) =
                         streams.iter().map(|_| mpsc::unbounded_channel()).unzip();
@@ -106,6 +112,7 @@ impl Driver {
                         let _ = opened.send(Opened {
                             session,
                             totals: streams,
+                            keys,
                             arrivals,
                         });
                     }

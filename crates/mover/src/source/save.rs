@@ -1,15 +1,20 @@
 //! The thread of one device during a backup.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use vab_format::block::BlockHeader;
+use vab_format::limits::ENCRYPTION_OVERHEAD;
 use vab_vdi::{Command, CompletionCode, Device, DeviceError, Event};
 
 use super::backup_driver::Order;
 use super::board::Board;
+use super::budget::Permit;
+use super::coders::{Coders, Job};
 use super::error::StreamError;
+use super::gauge::Gauge;
+use super::lane::Lane;
 use super::progress::Progress;
 use crate::Block;
 use crate::pool::{Buffer, Pool};
@@ -20,12 +25,31 @@ pub(super) struct Saver {
     pub(super) session: Uuid,
     pub(super) stream: u16,
     pub(super) block_size: usize,
-    pub(super) pool: Arc<Pool>,
+    pub(super) way: Way,
     pub(super) board: Arc<Board>,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) progress: Arc<dyn Fn(Progress) + Send + Sync>,
     pub(super) at: Position,
-    pub(super) open: Option<Buffer>,
+    pub(super) open: Option<Open>,
+}
+
+/// How bytes become blocks.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// The buffer that they are gathered in is the payload.
+    Plain { pool: Arc<Pool> },
+    /// Coders make the payload of it.
+    Coded {
+        lane: Arc<Lane>,
+        coders: Coders,
+        gauge: Arc<Gauge>,
+    },
+}
+
+/// A block that is being gathered.
+pub(super) struct Open {
+    buffer: Buffer,
+    permit: Option<Permit>,
 }
 
 impl Saver {
@@ -64,10 +88,7 @@ impl Saver {
                 Event::TimedOut => {}
                 Event::Ended => {
                     self.emit()?;
-                    self.order(Order::Finish {
-                        stream: self.stream,
-                    })?;
-                    return Ok(self.at);
+                    return self.finish();
                 }
             }
         }
@@ -76,19 +97,17 @@ impl Saver {
     /// Copies bytes of the engine; its buffer may not be kept.
     fn take(&mut self, mut data: &[u8]) -> Result<(), StreamError> {
         while !data.is_empty() {
-            let mut buffer = match self.open.take() {
-                Some(buffer) => buffer,
-                None => self
-                    .pool
-                    .wait(self.block_size)
-                    .ok_or(StreamError::SessionOver)?,
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => self.way.open(self.block_size)?,
             };
+            let buffer = &mut open.buffer;
             let room = self.block_size.saturating_sub(buffer.bytes().len());
             let (now, later) = data.split_at(room.min(data.len()));
             buffer.bytes_mut().extend_from_slice(now);
             data = later;
             let full = buffer.bytes().len() >= self.block_size;
-            self.open = Some(buffer);
+            self.open = Some(open);
             if full {
                 self.emit()?;
             }
@@ -98,9 +117,23 @@ impl Saver {
 
     /// Hands over what was gathered.
     fn emit(&mut self) -> Result<(), StreamError> {
-        let Some(buffer) = self.open.take() else {
+        let Some(Open { buffer, permit }) = self.open.take() else {
             return Ok(());
         };
+        match permit {
+            Some(permit) => self.encode(buffer, permit)?,
+            None => self.push(buffer)?,
+        }
+        (self.progress)(Progress {
+            stream: self.stream,
+            bytes: self.at.bytes,
+            blocks: self.at.blocks,
+        });
+        Ok(())
+    }
+
+    /// The buffer is the payload.
+    fn push(&mut self, buffer: Buffer) -> Result<(), StreamError> {
         let Position { blocks, bytes, .. } = self.at;
         let header = BlockHeader::for_raw(self.session, self.stream, blocks, bytes, buffer.bytes());
         let block = Block {
@@ -111,17 +144,31 @@ impl Saver {
         self.at
             .advance(&block.header)
             .map_err(|_| StreamError::SessionOver)?;
-        self.order(Order::Push(block))?;
-        (self.progress)(Progress {
-            stream: self.stream,
-            bytes: self.at.bytes,
-            blocks: self.at.blocks,
+        self.order(Order::Push(block))
+    }
+
+    /// A coder makes the payload. What it stores and the checksum are counted behind it.
+    fn encode(&mut self, raw: Buffer, permit: Permit) -> Result<(), StreamError> {
+        let Way::Coded { lane, coders, .. } = &self.way else {
+            return Err(StreamError::SessionOver);
+        };
+        let Position { blocks, bytes, .. } = self.at;
+        let length = u64::try_from(raw.bytes().len()).unwrap_or(u64::MAX);
+        coders.encode(Job {
+            lane: Arc::clone(lane),
+            sequence: blocks,
+            offset: bytes,
+            raw,
+            permit,
         });
+        self.at.blocks += 1;
+        self.at.bytes += length;
         Ok(())
     }
 
     fn make_durable(&mut self) -> Result<(), StreamError> {
         self.emit()?;
+        self.way.wait_sent(self.at.blocks)?;
         self.order(Order::Flush {
             stream: self.stream,
         })?;
@@ -132,11 +179,106 @@ impl Saver {
         }
     }
 
+    /// Tells the session that the stream is over. Gives its totals.
+    fn finish(mut self) -> Result<Position, StreamError> {
+        let mut masked_crc = None;
+        self.way.wait_sent(self.at.blocks)?;
+        if let Way::Coded { lane, .. } = &self.way {
+            (self.at, masked_crc) = lane.end()?;
+        }
+        self.order(Order::Finish {
+            stream: self.stream,
+            masked_crc,
+        })?;
+        Ok(self.at)
+    }
+
     fn order(&self, order: Order) -> Result<(), StreamError> {
         self.orders
             .blocking_send(order)
             .map_err(|_| StreamError::SessionOver)
     }
+}
+
+impl Way {
+    /// Waits for room for the next block.
+    fn open(&self, block_size: usize) -> Result<Open, StreamError> {
+        match self {
+            Self::Plain { pool } => Ok(Open {
+                buffer: pool.wait(block_size).ok_or(StreamError::SessionOver)?,
+                permit: None,
+            }),
+            Self::Coded {
+                lane,
+                coders,
+                gauge,
+            } => {
+                let (permit, at_once) = lane.room(cost(block_size))?;
+                if !at_once {
+                    gauge.device_waited(coders.waiting());
+                }
+                Ok(Open {
+                    buffer: coders.buffer(block_size),
+                    permit: Some(permit),
+                })
+            }
+        }
+    }
+
+    /// Waits until all blocks that were handed over are with the session.
+    fn wait_sent(&self, blocks: u64) -> Result<(), StreamError> {
+        match self {
+            Self::Plain { .. } => Ok(()),
+            Self::Coded { lane, .. } => lane.wait_sent(blocks),
+        }
+    }
+
+    /// Lets nobody wait any more.
+    fn close(&self) {
+        match self {
+            Self::Plain { pool } => pool.close(),
+            Self::Coded { lane, .. } => lane.close(),
+        }
+    }
+}
+
+/// The ways of all streams, so that nobody waits at them when the session is over.
+#[derive(Clone, Default)]
+pub(super) struct Ways(Arc<Mutex<Vec<Way>>>);
+
+impl Ways {
+    pub(super) fn open(&self, ways: Vec<Way>) {
+        *self.lock() = ways;
+    }
+
+    /// The way of a stream; one that is closed when the session is over.
+    pub(super) fn of(&self, stream: u16) -> Way {
+        let way = self.lock().get(usize::from(stream)).cloned();
+        way.unwrap_or_else(|| {
+            let pool = Pool::new(0);
+            pool.close();
+            Way::Plain { pool }
+        })
+    }
+
+    /// Lets nobody wait any more.
+    pub(super) fn close(&self) {
+        let ways = std::mem::take(&mut *self.lock());
+        for way in ways {
+            way.close();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Way>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The most bytes that a block of `raw` bytes takes, whatever is done to it.
+pub(super) fn cost(raw: usize) -> u64 {
+    u64::try_from(raw)
+        .unwrap_or(u64::MAX)
+        .saturating_add(ENCRYPTION_OVERHEAD.into())
 }
 
 impl StreamError {

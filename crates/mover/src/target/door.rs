@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tracing::{Span, debug, field, info, warn};
 use uuid::Uuid;
+use vab_format::vab::KeyArea;
 
 use super::entrance::{self, Guest, Stranger};
 use super::intake::IntakeSession;
@@ -128,9 +129,13 @@ impl Door {
                 key,
                 retain,
                 patience,
+                keys,
             } => {
                 let terms = terms(retain, patience);
-                match self.begin(request, streams, key, terms, &mut way).await {
+                match self
+                    .begin((request, keys), streams, key, terms, &mut way)
+                    .await
+                {
                     Ok(session) => {
                         drop(place);
                         session.run().await;
@@ -194,7 +199,7 @@ impl Door {
 
     async fn begin(
         &self,
-        request: Vec<u8>,
+        (request, keys): (Vec<u8>, Vec<u8>),
         streams: u16,
         key: [u8; 16],
         terms: Terms,
@@ -207,6 +212,7 @@ impl Door {
                 format!("{streams} streams were asked for; 1 to {MAX_STREAMS} are possible"),
             ));
         }
+        let keys = unpack(&keys)?;
         let slot = self.store.slot(&request);
         if let Some(slot) = &slot {
             self.make_room(slot).await;
@@ -215,7 +221,10 @@ impl Door {
         let taken = taken.await?;
         let intake = self
             .call(move |store| {
-                let intake = store.begin(&request, streams)?;
+                let intake = match keys {
+                    Some(keys) => store.begin_encrypted(&request, streams, &keys)?,
+                    None => store.begin(&request, streams)?,
+                };
                 keep_key(intake, key)
             })
             .await?;
@@ -315,7 +324,11 @@ impl Door {
             streams,
             taken,
         } = begun;
-        let core = core.map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?;
+        let mut core =
+            core.map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?;
+        if let Some(keys) = intake.as_ref().and_then(|intake| intake.keys()) {
+            core = core.sealed(pack(&keys)?);
+        }
         let session = core.session();
         let owner = way.owner(key);
         let place = self.sessions.enter(session, owner, slot).ok_or_else(|| {
@@ -414,6 +427,29 @@ async fn refuse(halves: &mut Halves, refusal: &Refusal) -> Result<(), LinkError>
     };
     write_frame(&mut halves.writer, refused.into()).await?;
     Ok(halves.close().await?)
+}
+
+/// Key slots as they travel.
+pub(super) fn pack(keys: &KeyArea) -> Result<Vec<u8>, Refusal> {
+    let unreadable = |cause: &dyn std::fmt::Display| {
+        let message = format!("the key slots of the file cannot be read: {cause}");
+        Refusal::new(RefusalKind::Failed, message)
+    };
+    let packed = keys.pack().map_err(|error| unreadable(&error))?;
+    if packed.is_empty() {
+        return Err(unreadable(&"none is left"));
+    }
+    Ok(packed)
+}
+
+fn unpack(packed: &[u8]) -> Result<Option<KeyArea>, Refusal> {
+    if packed.is_empty() {
+        return Ok(None);
+    }
+    KeyArea::unpack(packed).map(Some).map_err(|error| {
+        let message = format!("the key slots for the backup cannot be read: {error}");
+        Refusal::new(RefusalKind::Invalid, message)
+    })
 }
 
 pub(super) fn within(request: &[u8]) -> Result<(), Refusal> {

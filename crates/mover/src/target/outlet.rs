@@ -5,7 +5,7 @@ use std::thread;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::door::{Door, within};
+use super::door::{Door, pack, within};
 use super::intake::stop;
 use super::serve::Stage;
 use crate::clock::Clock;
@@ -50,8 +50,11 @@ pub(super) async fn open(
     let session = outlet.session();
     let totals: Vec<Position> = outlet.streams().iter().map(Position::from).collect();
     let now = door.clock.now();
-    let core = Target::new(door.options.session.liveness, session, &totals, from, now)
+    let mut core = Target::new(door.options.session.liveness, session, &totals, from, now)
         .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+    if let Some(keys) = outlet.keys() {
+        core = core.sealed(pack(&keys)?);
+    }
     let (done, loaded) = mpsc::unbounded_channel();
     let mut lanes = Vec::new();
     for lane in 0..READERS.min(totals.len()) {

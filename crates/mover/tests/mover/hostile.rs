@@ -56,6 +56,7 @@ pub(crate) fn attacks() -> Vec<Vec<u8>> {
         key: [1; 16],
         retain: 0,
         patience: 0,
+        keys: Vec::new(),
     };
     vec![
         Vec::new(),
@@ -85,6 +86,7 @@ pub(crate) fn attacks() -> Vec<Vec<u8>> {
             key: [1; 16],
             retain: u64::MAX,
             patience: u64::MAX,
+            keys: vec![7; 2000],
         })),
         hello_and(&bytes_of(Control::Resume {
             session: [1; 16],

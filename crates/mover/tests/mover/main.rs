@@ -1,6 +1,8 @@
 //! Both movers over real sockets, with virtual devices and a store in memory.
 
 #[cfg(test)]
+mod encoded;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;

@@ -482,7 +482,7 @@ impl World {
                         .close(conn, End::Source, &mut self.agenda, Event::Net);
                 }
             }
-            SourceEvent::Begun { session } => {
+            SourceEvent::Begun { session, .. } => {
                 self.session = Some(session);
                 for stream in 0..self.scripts.len() {
                     self.agenda

@@ -124,9 +124,11 @@ impl Encoder {
         raw: Bytes,
     ) -> Result<(BlockHeader, Bytes), CompressError> {
         let header = BlockHeader::for_raw(session, stream, sequence, offset, &raw);
-        let Some((codec, payload)) = self.compress(&raw)? else {
+        let Some((codec, mut payload)) = self.compress(&raw)? else {
             return Ok((header, raw));
         };
+        // Compressors work in a buffer for the worst case; who keeps the payload must not pay for it.
+        payload.shrink_to_fit();
         let payload = Bytes::from(payload);
         if self.verify {
             self.check(&header, codec, &raw, &payload)?;

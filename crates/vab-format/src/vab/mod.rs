@@ -6,6 +6,7 @@ mod header;
 mod index;
 mod key_area;
 mod links;
+mod packed_keys;
 mod slot;
 mod walk;
 

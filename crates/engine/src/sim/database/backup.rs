@@ -81,6 +81,9 @@ impl Core {
         if self.running.restore {
             return Err(self.busy().into());
         }
+        if self.meta.replica.is_some_and(|replica| replica.secondary) {
+            check_secondary(request)?;
+        }
         match request.kind {
             BackupKind::Full | BackupKind::Differential => self.begin_data(host, request),
             BackupKind::Log => self.begin_log(host, request),
@@ -307,6 +310,17 @@ impl Core {
 
     fn keep_bulk(&mut self, job: &Job) {
         self.meta.bulk.merge(&job.bulk);
+    }
+}
+
+/// What a secondary replica gives.
+fn check_secondary(request: &BackupRequest) -> Result<(), Refusal> {
+    match (request.kind, request.copy_only) {
+        (BackupKind::Full, true) | (BackupKind::Log, false) => Ok(()),
+        _ => Err(Refusal::NotAllowed {
+            what: "a secondary replica gives copy-only full backups and ordinary log backups only",
+            number: 3059,
+        }),
     }
 }
 

@@ -108,6 +108,7 @@ impl Core {
             newest: host.clock.now(),
             newest_commit: None,
             restore: None,
+            replica: None,
         };
         let mut core = Self::blank(host, volume, meta)?;
         core.table = Some(Table::default());
@@ -362,6 +363,7 @@ impl Core {
         info.differential_base = self.differential_base();
         info.redo_lsn = meta.restore.as_ref().map(|restore| restore.redo);
         info.data_bytes = u64::from(self.pages.count()) * PAGE_SIZE as u64;
+        info.replica = meta.replica;
         info
     }
 

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use vab_chain::{Lsn, ServerTime};
 
-use crate::engine::{DatabaseInfo, RecoveryModel};
+use crate::engine::{DatabaseInfo, RecoveryModel, Replica};
 use crate::error::EngineError;
 use crate::sim::digest::Digest;
 use crate::sim::lock;
@@ -126,6 +126,18 @@ impl Database {
     /// When the database is not online or is being backed up.
     pub fn set_recovery_model(&self, model: RecoveryModel) -> Result<(), EngineError> {
         self.core().set_model(&self.host, model)
+    }
+
+    /// Gives the database a part in an availability group, or none. Nothing is replicated: it
+    /// only answers, and refuses backups, as that replica would.
+    ///
+    /// # Errors
+    /// When the database is not online.
+    pub fn set_replica(&self, replica: Option<Replica>) -> Result<(), EngineError> {
+        let mut core = self.core();
+        core.require_online()?;
+        core.meta.replica = replica;
+        core.save()
     }
 
     /// Rolls back every open transaction, as `SET SINGLE_USER WITH ROLLBACK IMMEDIATE` does.

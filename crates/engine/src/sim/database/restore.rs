@@ -59,6 +59,7 @@ impl Core {
                 interrupted: Some(interrupted(head)),
                 copied: true,
             }),
+            replica: None,
         };
         Self::blank(host, volume, meta)
     }

@@ -289,3 +289,25 @@ fn a_log_backup_during_a_full_leaves_it_the_log_it_needs() {
     let digest = |name| world.db(name).digest().unwrap();
     assert_eq!(digest("copy"), digest("db"));
 }
+
+#[test]
+fn a_secondary_replica_refuses_what_does_not_come_from_it() {
+    let (world, db) = World::with_db();
+    world.full("db");
+    db.set_replica(Some(crate::Replica {
+        secondary: true,
+        preferred: true,
+    }))
+    .unwrap();
+    let take = |kind, copy_only| {
+        let mut request = BackupRequest::new("db", kind, Vec::new());
+        request.copy_only = copy_only;
+        world.instance.backup_elsewhere(&request)
+    };
+    for (kind, copy_only) in [(BackupKind::Full, false), (BackupKind::Differential, false)] {
+        let refused = take(kind, copy_only).unwrap_err();
+        assert_eq!(refused.refusal().unwrap().number(), 3059);
+    }
+    take(BackupKind::Full, true).unwrap();
+    take(BackupKind::Log, false).unwrap();
+}

@@ -2,11 +2,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use uuid::Uuid;
+use vab_format::vab::KeyArea;
 
 use super::source_stream::SourceStream;
 use crate::proto::control::{Control, StreamState};
 use crate::proto::failure::Failure;
 use crate::proto::frame::Frame;
+use crate::proto::keys::key_area;
 use crate::proto::liveness::{Due, Liveness, LivenessConfig};
 use crate::proto::moment::Moment;
 use crate::proto::position::Position;
@@ -37,6 +39,8 @@ pub enum Event {
     Begun {
         /// Its identity.
         session: Uuid,
+        /// The key slots in force; `None` if it is not to be encrypted.
+        keys: Option<Box<KeyArea>>,
     },
     /// The connection is lost; the source will try to come back.
     Lost {
@@ -139,6 +143,7 @@ impl Source {
                 key,
                 retain,
                 patience,
+                keys: Vec::new(),
             }),
             key,
             retain,
@@ -155,6 +160,15 @@ impl Source {
         };
         source.connected(now);
         Ok(source)
+    }
+
+    /// Offers packed key slots for the case that a new file is begun: the session is encrypted.
+    #[must_use]
+    pub fn offering(mut self, slots: Vec<u8>) -> Self {
+        if let Some(Control::Begin { keys, .. }) = self.control.front_mut() {
+            *keys = slots;
+        }
+        self
     }
 
     /// A connection is open and greeted.
@@ -243,7 +257,19 @@ impl Source {
     /// # Errors
     /// [`Violation::Stream`] if there is no such stream.
     pub fn finish_stream(&mut self, stream: u16) -> Result<Position, Violation> {
-        Ok(self.stream(stream)?.finish())
+        Ok(self.stream(stream)?.finish(None))
+    }
+
+    /// The encrypted stream is over; its checksum is masked. Gives its totals.
+    ///
+    /// # Errors
+    /// [`Violation::Stream`] if there is no such stream.
+    pub fn finish_sealed_stream(
+        &mut self,
+        stream: u16,
+        masked_crc: u32,
+    ) -> Result<Position, Violation> {
+        Ok(self.stream(stream)?.finish(Some(masked_crc)))
     }
 
     /// Asks that what was pushed of the stream becomes durable soon.
@@ -403,9 +429,19 @@ impl Source {
         self.streams.iter().map(SourceStream::kept_bytes).sum()
     }
 
+    /// Blocks that were pushed and not sent yet on this connection.
+    pub fn unsent_blocks(&self) -> u64 {
+        self.streams.iter().map(SourceStream::unsent_blocks).sum()
+    }
+
     fn handle_opening(&mut self, now: Moment, control: Control) -> Result<(), Violation> {
         match control {
-            Control::Begun { session, window } if self.session.is_none() => {
+            Control::Begun {
+                session,
+                window,
+                keys,
+            } if self.session.is_none() => {
+                let keys = key_area(&keys)?;
                 let session = Uuid::from_bytes(session);
                 self.session = Some(session);
                 for stream in &mut self.streams {
@@ -414,7 +450,7 @@ impl Source {
                 self.up();
                 // The target keeps a session over a cut only after it heard of the source again.
                 self.control.push_back(Control::Ping { nonce: 0 });
-                self.events.push_back(Event::Begun { session });
+                self.events.push_back(Event::Begun { session, keys });
                 Ok(())
             }
             Control::Resumed { streams, window } if self.session.is_some() => {

@@ -58,8 +58,12 @@ impl SourceStream {
         Ok(())
     }
 
-    pub(super) const fn finish(&mut self) -> Position {
+    /// `masked_crc`: the checksum of an encrypted stream, which cannot be counted here.
+    pub(super) const fn finish(&mut self, masked_crc: Option<u32>) -> Position {
         self.over = true;
+        if let Some(crc) = masked_crc {
+            self.pushed.crc = crc;
+        }
         self.pushed
     }
 
@@ -76,6 +80,10 @@ impl SourceStream {
             .iter()
             .map(|block| u64::from(block.header.stored_length))
             .sum()
+    }
+
+    pub(super) const fn unsent_blocks(&self) -> u64 {
+        self.pushed.blocks.saturating_sub(self.next)
     }
 
     pub(super) fn clear(&mut self) {

@@ -150,8 +150,22 @@ impl Target {
         target.control.push_back(Control::Begun {
             session: session.into_bytes(),
             window: target.window(),
+            keys: Vec::new(),
         });
         Ok(target)
+    }
+
+    /// The session is encrypted, and these packed key slots are in force. Called before anything
+    /// else.
+    #[must_use]
+    pub fn sealed(mut self, slots: Vec<u8>) -> Self {
+        for stream in &mut self.streams {
+            stream.seal(true);
+        }
+        if let Some(Control::Begun { keys, .. }) = self.control.front_mut() {
+            *keys = slots;
+        }
+        self
     }
 
     /// A session that an earlier process of the target began, with what is durable of it. It

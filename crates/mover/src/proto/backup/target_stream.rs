@@ -10,6 +10,8 @@ use vab_format::block::BlockHeader;
 #[derive(Debug)]
 pub(super) struct TargetStream {
     number: u16,
+    /// Its blocks are encrypted.
+    sealed: bool,
     received: Position,
     /// Stored lengths of blocks that were received and are not written.
     unwritten: VecDeque<u32>,
@@ -29,6 +31,7 @@ impl TargetStream {
     pub(super) fn new(number: u16, at: Position) -> Self {
         Self {
             number,
+            sealed: false,
             received: at,
             unwritten: VecDeque::new(),
             written: at.blocks,
@@ -40,6 +43,10 @@ impl TargetStream {
             told: (at.blocks, false),
             window: ReceiveWindow::default(),
         }
+    }
+
+    pub(super) const fn seal(&mut self, sealed: bool) {
+        self.sealed = sealed;
     }
 
     pub(super) fn open(&mut self, window: u64) {
@@ -61,6 +68,12 @@ impl TargetStream {
                 stream: self.number,
             });
         }
+        if header.is_encrypted() != self.sealed {
+            return Err(Violation::Sealed {
+                stream: self.number,
+                got: header.is_encrypted(),
+            });
+        }
         self.received.advance(header)?;
         if !self.window.received(header.stored_length) {
             return Err(Violation::Credit {
@@ -77,13 +90,14 @@ impl TargetStream {
                 stream: self.number,
             });
         }
-        if sent != self.received {
+        if !self.received.agrees(&sent, self.sealed) {
             return Err(Violation::Totals {
                 stream: self.number,
                 sent,
                 arrived: self.received,
             });
         }
+        self.received.crc = sent.crc;
         self.over = true;
         Ok(())
     }

@@ -2,11 +2,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use uuid::Uuid;
+use vab_format::vab::KeyArea;
 
 use crate::proto::backup::SourceConfig;
 use crate::proto::control::{Control, MAX_STREAMS};
 use crate::proto::failure::Failure;
 use crate::proto::frame::Frame;
+use crate::proto::keys::key_area;
 use crate::proto::liveness::{Due, Liveness};
 use crate::proto::moment::Moment;
 use crate::proto::position::Position;
@@ -29,6 +31,8 @@ pub enum Event {
         session: Uuid,
         /// Totals of each stream.
         streams: Vec<Position>,
+        /// The key slots of its file; `None` if it is not encrypted.
+        keys: Option<Box<KeyArea>>,
     },
     /// The connection is lost; the source will try to come back.
     Lost {
@@ -77,6 +81,8 @@ pub struct Source {
     request: Vec<u8>,
     memory: u64,
     session: Option<Uuid>,
+    /// Its blocks are encrypted.
+    sealed: bool,
     streams: Vec<Stream>,
     link: Link,
     over: bool,
@@ -96,6 +102,7 @@ impl Source {
             request,
             memory,
             session: None,
+            sealed: false,
             streams: Vec::new(),
             link: Link::Connecting,
             over: false,
@@ -279,8 +286,13 @@ impl Source {
 
     fn handle_opening(&mut self, now: Moment, control: Control) -> Result<(), Violation> {
         match control {
-            Control::Opened { session, streams } => {
-                self.opened(now, Uuid::from_bytes(session), streams)
+            Control::Opened {
+                session,
+                streams,
+                keys,
+            } => {
+                let keys = key_area(&keys)?;
+                self.opened(now, Uuid::from_bytes(session), streams, keys)
             }
             Control::Refused { kind, message } => {
                 self.refused(
@@ -326,12 +338,16 @@ impl Source {
         if at.received.blocks >= at.total.blocks {
             return Err(Violation::AfterEnd { stream });
         }
+        if header.is_encrypted() != self.sealed {
+            let got = header.is_encrypted();
+            return Err(Violation::Sealed { stream, got });
+        }
         at.received.advance(header)?;
         if !at.window.received(header.stored_length) {
             return Err(Violation::Credit { stream });
         }
         let ended = at.received.blocks == at.total.blocks;
-        if ended && at.received != at.total {
+        if ended && !at.received.agrees(&at.total, self.sealed) {
             return Err(Violation::Totals {
                 stream,
                 sent: at.total,
@@ -350,14 +366,16 @@ impl Source {
         now: Moment,
         session: Uuid,
         totals: Vec<Position>,
+        keys: Option<Box<KeyArea>>,
     ) -> Result<(), Violation> {
         match self.session {
-            None => self.first_opened(session, totals)?,
+            None => self.first_opened(session, totals, keys)?,
             Some(expected) => {
                 let same = totals
                     .iter()
                     .eq(self.streams.iter().map(|stream| &stream.total));
-                if expected != session || !same {
+                // The slots may be others by now, the data key is not.
+                if expected != session || !same || self.sealed != keys.is_some() {
                     self.fail(Failure::Changed {
                         expected,
                         got: session,
@@ -389,12 +407,18 @@ impl Source {
         Ok(())
     }
 
-    fn first_opened(&mut self, session: Uuid, totals: Vec<Position>) -> Result<(), Violation> {
+    fn first_opened(
+        &mut self,
+        session: Uuid,
+        totals: Vec<Position>,
+        keys: Option<Box<KeyArea>>,
+    ) -> Result<(), Violation> {
         let count = totals.len();
         if count == 0 || count > usize::from(MAX_STREAMS) {
             return Err(Violation::Streams { streams: count });
         }
         self.session = Some(session);
+        self.sealed = keys.is_some();
         let share = (self.memory / u64::try_from(count).unwrap_or(u64::MAX)).max(1);
         self.streams = totals
             .iter()
@@ -407,6 +431,7 @@ impl Source {
         self.events.push_back(Event::Opened {
             session,
             streams: totals,
+            keys,
         });
         for (stream, at) in (0..).zip(&self.streams) {
             if at.total.blocks == 0 {

@@ -98,6 +98,7 @@ impl Target {
         let opened = Control::Opened {
             session: session.into_bytes(),
             streams: totals.to_vec(),
+            keys: Vec::new(),
         };
         Ok(Self {
             session,
@@ -110,6 +111,16 @@ impl Target {
             control: VecDeque::from([opened]),
             events: VecDeque::new(),
         })
+    }
+
+    /// The session is encrypted; these are the packed key slots of its file. Called before
+    /// anything else.
+    #[must_use]
+    pub fn sealed(mut self, slots: Vec<u8>) -> Self {
+        if let Some(Control::Opened { keys, .. }) = self.control.front_mut() {
+            *keys = slots;
+        }
+        self
     }
 
     /// Bytes came, though no whole frame.

@@ -15,7 +15,7 @@ use vab_mover::target::{self, Exposure, ServeError, TargetOptions};
 
 pub(crate) use engine::{Engine, set_of, stream_bytes};
 pub(crate) use proxy::Proxy;
-pub(crate) use store::{Fault, MemoryStore};
+pub(crate) use store::{Fault, MemoryStore, Saved};
 
 /// A target mover on a port of loopback.
 pub(crate) struct Server {

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
+use vab_format::vab::KeyArea;
 use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
 
 /// What goes wrong.
@@ -33,6 +34,7 @@ pub(crate) struct Saved {
     pub(crate) facts: Vec<u8>,
     pub(crate) ends: Vec<StreamEnd>,
     pub(crate) blocks: BTreeMap<(u16, u64), Block>,
+    pub(crate) keys: Option<KeyArea>,
 }
 
 impl Saved {
@@ -53,12 +55,17 @@ struct Inner {
     /// Sessions that are neither committed nor aborted.
     open: BTreeMap<Uuid, Working>,
     queries: Vec<Vec<u8>>,
+    /// The slots of the file that sessions are appended to; those of the first session.
+    in_force: Option<KeyArea>,
+    /// Sessions are not stored as they were asked for.
+    contrary: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Working {
     key: [u8; 16],
     streams: u16,
+    keys: Option<KeyArea>,
     written: BTreeMap<(u16, u64), Block>,
     durable: BTreeMap<(u16, u64), Block>,
     writes: u64,
@@ -114,6 +121,29 @@ impl MemoryStore {
         }
     }
 
+    /// The next encrypted session goes into a file of its own.
+    pub(crate) fn new_file(&self) {
+        self.0.lock().unwrap().in_force = None;
+    }
+
+    /// What is asked to be encrypted is not, and the other way round.
+    pub(crate) fn be_contrary(&self, keys: KeyArea) {
+        let mut inner = self.0.lock().unwrap();
+        inner.contrary = true;
+        inner.in_force = Some(keys);
+    }
+
+    fn begin_with(&self, streams: u16, keys: Option<KeyArea>) -> Box<dyn Intake> {
+        let session = Uuid::new_v4();
+        let working = Working {
+            streams,
+            keys,
+            ..Working::default()
+        };
+        self.0.lock().unwrap().open.insert(session, working);
+        self.intake(session, 0)
+    }
+
     fn intake(&self, session: Uuid, generation: u64) -> Box<dyn Intake> {
         Box::new(MemoryIntake {
             store: self.clone(),
@@ -125,22 +155,29 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn begin(&self, request: &[u8], streams: u16) -> Result<Box<dyn Intake>, Refusal> {
-        let mut inner = self.0.lock().unwrap();
+        let inner = self.0.lock().unwrap();
         if inner.fault == Fault::Begin {
             return Err(Refusal::new(
                 RefusalKind::Full,
                 format!("no room for {}", String::from_utf8_lossy(request)),
             ));
         }
-        let session = Uuid::new_v4();
-        inner.open.insert(
-            session,
-            Working {
-                streams,
-                ..Working::default()
-            },
-        );
-        Ok(self.intake(session, 0))
+        let keys = inner.in_force.clone().filter(|_| inner.contrary);
+        drop(inner);
+        Ok(self.begin_with(streams, keys))
+    }
+
+    fn begin_encrypted(
+        &self,
+        _: &[u8],
+        streams: u16,
+        keys: &KeyArea,
+    ) -> Result<Box<dyn Intake>, Refusal> {
+        let mut inner = self.0.lock().unwrap();
+        let in_force = inner.in_force.get_or_insert_with(|| keys.clone()).clone();
+        let keys = (!inner.contrary).then_some(in_force);
+        drop(inner);
+        Ok(self.begin_with(streams, keys))
     }
 
     fn open(&self, request: &[u8]) -> Result<Box<dyn Outlet>, Refusal> {
@@ -235,6 +272,11 @@ impl Intake for MemoryIntake {
         self.session
     }
 
+    fn keys(&self) -> Option<KeyArea> {
+        let inner = self.store.0.lock().unwrap();
+        inner.open.get(&self.session)?.keys.clone()
+    }
+
     fn keep_key(&self, key: [u8; 16]) -> Result<(), StoreError> {
         self.working(|working, _| {
             working.key = key;
@@ -298,6 +340,7 @@ impl Intake for MemoryIntake {
             facts: facts.to_vec(),
             ends: ends.to_vec(),
             blocks: working.durable,
+            keys: working.keys,
         });
         Ok(self.session.as_bytes().to_vec())
     }
@@ -324,6 +367,10 @@ impl Outlet for MemoryOutlet {
 
     fn streams(&self) -> &[StreamEnd] {
         &self.saved.ends
+    }
+
+    fn keys(&self) -> Option<KeyArea> {
+        self.saved.keys.clone()
     }
 
     fn read(&self, stream: u16, sequence: u64) -> Result<Block, StoreError> {

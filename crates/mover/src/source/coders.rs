@@ -1,0 +1,167 @@
+//! The threads that compress the blocks of a session, shared by its streams.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use vab_format::codec::{Compression, Encoder};
+
+use super::budget::Permit;
+use super::error::{BackupError, StreamError};
+use super::gauge::Gauge;
+use super::lane::{Encoded, Lane};
+use crate::pool::{Buffer, Pool};
+
+/// A block that waits for a coder.
+pub(super) struct Job {
+    pub(super) lane: Arc<Lane>,
+    pub(super) sequence: u64,
+    pub(super) offset: u64,
+    pub(super) raw: Buffer,
+    pub(super) permit: Permit,
+}
+
+/// Coder threads of one session. They end when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Coders(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle(Arc<Queue>);
+
+#[derive(Debug)]
+struct Queue {
+    state: Mutex<State>,
+    ready: Condvar,
+    /// Raw blocks; as many are kept as there are coders.
+    buffers: Arc<Pool>,
+    gauge: Arc<Gauge>,
+}
+
+/// Bounded by the budgets of the streams.
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Coders {
+    /// Starts `count` threads.
+    pub(super) fn start(
+        count: usize,
+        compression: Compression,
+        gauge: &Arc<Gauge>,
+    ) -> Result<Self, BackupError> {
+        let queue = Arc::new(Queue {
+            state: Mutex::default(),
+            ready: Condvar::new(),
+            buffers: Pool::new(count),
+            gauge: Arc::clone(gauge),
+        });
+        // Threads that were started end with this, should a later one not start.
+        let coders = Self(Arc::new(Handle(Arc::clone(&queue))));
+        for number in 0..count.max(1) {
+            let encoder = Encoder::new(compression)?;
+            let queue = Arc::clone(&queue);
+            thread::Builder::new()
+                .name(format!("vab-coder-{number}"))
+                .spawn(move || queue.work(encoder))
+                .map_err(BackupError::Thread)?;
+        }
+        Ok(coders)
+    }
+
+    /// An empty buffer for `length` raw bytes. The budgets bound how many are out.
+    pub(super) fn buffer(&self, length: usize) -> Buffer {
+        self.0.0.buffers.take(length)
+    }
+
+    /// Hands over a block; it comes out of its lane when those before it have.
+    pub(super) fn encode(&self, job: Job) {
+        self.0.0.lock().jobs.push_back(job);
+        self.0.0.ready.notify_one();
+    }
+
+    /// How many blocks no coder has taken yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.0.lock().jobs.len()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        let left = std::mem::take(&mut state.jobs);
+        drop(state);
+        self.0.ready.notify_all();
+        drop(left);
+    }
+}
+
+impl Queue {
+    fn work(&self, mut encoder: Encoder) {
+        while let Some((job, waiting)) = self.next() {
+            self.gauge.coder_begins(waiting);
+            encoder.set_bottleneck(self.gauge.bottleneck());
+            let guard = Guard(Arc::clone(&job.lane));
+            encode(&mut encoder, job);
+            std::mem::forget(guard);
+        }
+    }
+
+    fn next(&self) -> Option<(Job, usize)> {
+        let mut state = self
+            .ready
+            .wait_while(self.lock(), |state| !state.closed && state.jobs.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        let job = state.jobs.pop_front()?;
+        Some((job, state.jobs.len()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn encode(encoder: &mut Encoder, job: Job) {
+    let Job {
+        lane,
+        sequence,
+        offset,
+        raw,
+        permit,
+    } = job;
+    let block = encoder.block(
+        lane.session(),
+        lane.stream(),
+        sequence,
+        offset,
+        raw.freeze(),
+    );
+    match block {
+        Ok((header, payload)) => lane.deliver(Encoded {
+            header,
+            payload,
+            permit,
+        }),
+        Err(error) => lane.fail(StreamError::Compress(error)),
+    }
+}
+
+/// Ends the stream of a coder that panics.
+struct Guard(Arc<Lane>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.fail(StreamError::Panicked);
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("jobs", &self.jobs.len())
+            .field("closed", &self.closed)
+            .finish()
+    }
+}
