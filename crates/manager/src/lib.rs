@@ -34,6 +34,8 @@
 
 mod backup_manager;
 mod catalog;
+#[cfg(feature = "tls")]
+pub mod certificates;
 mod clock;
 mod engines;
 pub mod listing;
@@ -57,11 +59,11 @@ pub use point::PointInfo;
 pub use recovery_manager::{
     BackupError, DatabaseBackup, DeviceSetError, Export, ExportError, GiveError, Import,
     ImportError, ImportReport, Imported, RecoveryManager, Restore, RestoreError, RestoreReport,
-    RestoreTarget, TakeError,
+    RestoreTarget, StreamSlots, TakeError,
 };
 pub use rescan::{RescanFailed, rescan};
 pub use run::{BackupRun, RunError, RunOutcome, RunReport};
-pub use server::{AskError, ConnectError};
+pub use server::{AskError, ConnectError, ConnectOptions};
 pub use vab_repository::verify::VerifyOptions;
 pub use verification::{Verification, VerifiedFile, VerifiedPoint, VerifyError, verify};
 
@@ -71,8 +73,10 @@ pub use vab_chain::{BackupKind, BackupSet, Plan, PointId, ServerTime, UtcTime};
 pub use vab_engine as engine;
 #[cfg(feature = "encrypt")]
 pub use vab_format::crypto::Secret;
-pub use vab_mover::source::KeyError;
-pub use vab_mover::{Compression, Encoding, Encryption, Secrets};
+pub use vab_mover::security;
+pub use vab_mover::source::{KeyError, Security as ClientSecurity};
+pub use vab_mover::target::{Security as ServerSecurity, Slots};
+pub use vab_mover::{Compression, Encoding, Encryption, Rate, Secrets, Throttle};
 pub use vab_repository as repository;
 
 /// The examples of the project's front page are compiled and run with the tests.

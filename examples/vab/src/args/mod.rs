@@ -1,10 +1,16 @@
 //! The command line.
 
+#[cfg(feature = "tls")]
+pub(crate) mod certificate;
+pub(crate) mod security;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
+
+use security::{ConnectSecurity, ServeSecurity};
 
 /// The address that `serve` listens on when none is given.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:9420";
@@ -44,6 +50,9 @@ pub(crate) enum Command {
     Rescan(RescanArguments),
     /// Show what is in a .VAB, .VASM or .VACM, also a damaged one.
     Inspect(InspectArguments),
+    /// Make certificates for TLS.
+    #[cfg(feature = "tls")]
+    Certificate(certificate::CertificateArguments),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +73,8 @@ pub(crate) struct ServeArguments {
     /// Listen beyond loopback although nothing on the wire is encrypted or authenticated.
     #[arg(long)]
     pub allow_plain_network: bool,
+    #[command(flatten)]
+    pub security: ServeSecurity,
 }
 
 #[derive(Debug, Args)]
@@ -71,12 +82,23 @@ pub(crate) struct ServerAddress {
     /// Address of the backup manager (`vab serve`).
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
     pub server: String,
+    #[command(flatten)]
+    pub security: ConnectSecurity,
+}
+
+/// Where restore points are looked up and read.
+#[derive(Debug, Args)]
+pub(crate) struct CatalogArguments {
+    #[command(flatten)]
+    pub place: CatalogPlace,
+    #[command(flatten)]
+    pub security: ConnectSecurity,
 }
 
 /// A running server, or a repository folder read directly.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct CatalogArguments {
+pub(crate) struct CatalogPlace {
     /// Ask the backup manager at this address.
     #[arg(long, value_name = "ADDR")]
     pub server: Option<String>,

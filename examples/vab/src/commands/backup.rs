@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use vab_manager::{DatabaseBackup, EngineAddress, RecoveryManager};
+use vab_manager::{DatabaseBackup, EngineAddress};
 
 use super::Failure;
 use crate::args::BackupArguments;
@@ -12,7 +12,7 @@ use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure> {
     let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
-    let manager = RecoveryManager::connect(&arguments.server.server).await?;
+    let manager = super::connect(&arguments.server).await?;
     let mut backup = DatabaseBackup::new(arguments.job, arguments.database, arguments.kind.into());
     backup.copy_only = arguments.copy_only;
     backup.streams = arguments.streams;
