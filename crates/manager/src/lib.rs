@@ -75,7 +75,7 @@ pub use vab_engine as engine;
 pub use vab_format::crypto::Secret;
 pub use vab_mover::security;
 pub use vab_mover::source::{KeyError, Security as ClientSecurity};
-pub use vab_mover::target::{Security as ServerSecurity, Slots};
+pub use vab_mover::target::{Desk, Security as ServerSecurity, SessionInfo};
 pub use vab_mover::{Compression, Encoding, Encryption, Rate, Secrets, Throttle};
 pub use vab_repository as repository;
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use vab_mover::target::{self, BindError, ServeError, TargetOptions};
+use vab_mover::target::{self, BindError, Desk, ServeError, TargetOptions};
 use vab_repository::{OpenError, Repository, RepositoryOptions};
 
 use crate::clock::Clock;
@@ -73,6 +73,11 @@ impl Serving {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its backup sessions can be seen and ended.
+    pub fn desk(&self) -> Desk {
+        self.options.desk.clone()
     }
 
     /// Serves until `shutdown` is done, then finishes or aborts what runs.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot, watch};
-use tracing::{Span, debug, field, info, warn};
+use tracing::{Instrument, Span, debug, field, info, info_span, warn};
 use uuid::Uuid;
 use vab_format::vab::KeyArea;
 
@@ -138,7 +138,8 @@ impl Door {
                 {
                     Ok(session) => {
                         drop(place);
-                        session.run().await;
+                        let span = info_span!("session", session = %session.session());
+                        session.run().instrument(span).await;
                         return Ok(());
                     }
                     Err(refusal) => refusal,
@@ -156,7 +157,8 @@ impl Door {
                     Ok(None) => return Ok(()),
                     Ok(Some(restored)) => {
                         drop(place);
-                        restored.run().await;
+                        let span = info_span!("session", session = %restored.session());
+                        restored.run().instrument(span).await;
                         return Ok(());
                     }
                     Err(refusal) => refusal,
@@ -331,12 +333,15 @@ impl Door {
         }
         let session = core.session();
         let owner = way.owner(key);
-        let place = self.sessions.enter(session, owner, slot).ok_or_else(|| {
-            Refusal::new(
-                RefusalKind::Failed,
-                format!("session {session} is running already"),
-            )
-        })?;
+        let place = self
+            .sessions
+            .enter(session, owner, streams, slot)
+            .ok_or_else(|| {
+                Refusal::new(
+                    RefusalKind::Failed,
+                    format!("session {session} is running already"),
+                )
+            })?;
         let (done, results) = mpsc::unbounded_channel();
         let threads = self.options.writers.clamp(1, usize::from(streams).max(1));
         let writers = intake
@@ -363,8 +368,12 @@ impl Door {
     async fn make_room(&self, slot: &[u8]) {
         for ask in self.sessions.parked_in(slot) {
             let (ended, end) = oneshot::channel();
-            let reason = "a new backup of the same database began";
-            if ask.send(Ask::EndIfParked(reason, ended)).await.is_ok() {
+            let end_parked = Ask::End {
+                reason: "a new backup of the same database began".to_owned(),
+                if_parked: true,
+                ended,
+            };
+            if ask.send(end_parked).await.is_ok() {
                 // Done, or gone: both answer. A store that hangs must not hang the new session.
                 let _ = tokio::time::timeout(Duration::from_secs(30), end).await;
             }

@@ -13,12 +13,18 @@ use crate::security::PeerIdentity;
 pub(super) enum Ask {
     /// Its source came back over this connection.
     Attach(Link, Terms),
-    /// End if no source is attached, for this reason; answered when nothing is left.
-    EndIfParked(&'static str, oneshot::Sender<()>),
+    /// End, for this reason; answered when nothing is left.
+    End {
+        reason: String,
+        /// Only if no source is attached.
+        if_parked: bool,
+        ended: oneshot::Sender<()>,
+    },
 }
 
 struct Entry {
     owner: Owner,
+    streams: u16,
     slot: Option<Vec<u8>>,
     parked: Arc<AtomicBool>,
     ask: mpsc::Sender<Ask>,
@@ -70,6 +76,7 @@ impl Sessions {
         &self,
         session: Uuid,
         owner: Owner,
+        streams: u16,
         slot: Option<Vec<u8>>,
     ) -> Option<Place> {
         let (ask, asked) = mpsc::channel(4);
@@ -82,6 +89,7 @@ impl Sessions {
             session,
             Entry {
                 owner,
+                streams,
                 slot,
                 parked: Arc::clone(&parked),
                 ask,
@@ -124,6 +132,24 @@ impl Sessions {
             .filter(|entry| entry.parked.load(Ordering::Acquire))
             .map(|entry| entry.ask.clone())
             .collect()
+    }
+
+    /// All that run, with their owners, streams, and whether their source has gone.
+    pub(super) fn running(&self) -> Vec<(Uuid, PeerIdentity, u16, bool)> {
+        let table = self.lock();
+        let entries = table.running.iter();
+        entries
+            .map(|(session, entry)| {
+                let parked = entry.parked.load(Ordering::Acquire);
+                (*session, entry.owner.peer.clone(), entry.streams, parked)
+            })
+            .collect()
+    }
+
+    /// A way to ask the session, for who runs this target.
+    pub(super) fn ask(&self, session: Uuid) -> Option<mpsc::Sender<Ask>> {
+        let table = self.lock();
+        table.running.get(&session).map(|entry| entry.ask.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

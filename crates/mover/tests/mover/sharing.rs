@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
+use vab_mover::security::PeerIdentity;
 use vab_mover::source::BackupError;
-use vab_mover::target::{Slots, TargetOptions};
+use vab_mover::target::{Desk, Slots, TargetOptions};
 use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Source, Store, StoreError};
+use vab_vdi::Direction;
 use vab_vdi::memory::Hub;
 
 use crate::support::{MemoryStore, Server, eventually, quick, set_of};
@@ -230,5 +232,51 @@ async fn a_restore_needs_no_slot() {
     let busy = source.begin_backup("job", 1).await.unwrap();
     source.open_restore("facts").await.unwrap();
     busy.abort("done").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_runs_a_target_can_end_a_session() {
+    let store = MemoryStore::default();
+    let desk = Desk::new();
+    let options = TargetOptions {
+        desk: desk.clone(),
+        ..TargetOptions::default()
+    };
+    let server = Server::start(&store, options).await;
+    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let session = source.begin_backup("job", 2).await.unwrap();
+    let other = source.begin_backup("other", 1).await.unwrap();
+    let number = session.session();
+    let shown = desk.sessions();
+    let shown = shown.iter().find(|shown| shown.session == number).unwrap();
+    assert_eq!((shown.streams, shown.attached), (2, true));
+    assert_eq!(shown.peer, PeerIdentity::Loopback);
+
+    let hub = Hub::new();
+    let (_set, devices, engine) = set_of(&hub, "set", 2, |engine| {
+        engine.run(Direction::Backup, |_, device| -> Result<(), _> {
+            loop {
+                device.write(&[7; 65_536])?;
+            }
+        })
+    });
+    let running = tokio::spawn(session.run(devices, |_| ()));
+    eventually("blocks are written", || store.open() == 2).await;
+    assert!(
+        desk.cancel(number, "the disk is needed for something else")
+            .await
+    );
+    assert!(!desk.cancel(number, "again").await);
+    let error = running.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("the disk is needed"), "{error}");
+    assert!(engine.join().unwrap().is_err(), "the engine's backup fails");
+    assert_eq!(
+        store.open(),
+        1,
+        "nothing of it is left, and the other goes on"
+    );
+    assert_eq!(store.aborted(), ["the disk is needed for something else"]);
+    other.abort("done").await;
     server.stop().await;
 }

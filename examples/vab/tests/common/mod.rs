@@ -74,8 +74,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(repository: &Path) -> Self {
+        Self::start_with(repository, &[])
+    }
+
+    pub(crate) fn start_with(repository: &Path, more: &[String]) -> Self {
         let mut child = vab(["serve", "--listen", "127.0.0.1:0", "--repository"])
             .arg(repository)
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

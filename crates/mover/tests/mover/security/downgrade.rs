@@ -34,6 +34,7 @@ async fn a_plain_source_is_told_that_the_target_wants_tls() {
         key: [1; 16],
         retain: 0,
         patience: 0,
+        keys: Vec::new(),
     };
     let (begin, _) = Frame::from(begin).encode().unwrap();
     let said = [&Hello::ours().encode()[..], &begin].concat();

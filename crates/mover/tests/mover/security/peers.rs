@@ -71,6 +71,7 @@ async fn a_session_is_taken_up_by_who_began_it_only() {
         key,
         retain: 1 << 20,
         patience: 60_000,
+        keys: Vec::new(),
     };
     let Control::Begun { session, .. } = ask(&mut first, begin).await else {
         panic!("not begun");
