@@ -48,7 +48,9 @@ impl EngineError {
                 | ErrorKind::UnexpectedEof => ErrorClass::Retry,
                 _ => ErrorClass::Permanent,
             },
-            Self::Unsupported { .. } | Self::Damaged { .. } => ErrorClass::Permanent,
+            Self::Unsupported { .. } | Self::Answer { .. } | Self::Damaged { .. } => {
+                ErrorClass::Permanent
+            }
         }
     }
 }

@@ -1,22 +1,60 @@
 //! What a database engine offers to a backup program.
 
+use std::sync::Arc;
+
 use vab_chain::{BackupSet, DatabaseId, DifferentialBase, FamilyId, ForkId, Lsn};
-use vab_vdi::EngineTransport;
+use vab_vdi::{EngineTransport, Transport};
 
 use crate::error::{BackupError, EngineError, RestoreError};
-use crate::request::{BackupRequest, RecoverRequest, RestoreRequest, Restored};
+use crate::request::{
+    BackupRequest, FileMove, FilesRequest, RecoverRequest, RestoreRequest, Restored,
+};
 
 /// A database engine that backs its databases up to virtual devices and restores them from there.
 ///
 /// Every call blocks until the engine is done; give it a thread of its own, because somebody has
-/// to serve the devices meanwhile. To cancel a call, abort its device set: the call then ends
-/// with an error and leaves nothing behind that a later backup would depend on.
+/// to serve the devices meanwhile. To cancel a call, use the `cancel` of its request and abort its
+/// device set: the call then ends with an error and leaves nothing behind that a later backup would
+/// depend on.
 pub trait Engine: Send + Sync {
     /// The databases and how they stand, ordered by name.
     ///
     /// # Errors
     /// When the engine cannot be asked.
     fn databases(&self) -> Result<Vec<DatabaseInfo>, EngineError>;
+
+    /// Where the backup program has to create the device sets for this engine.
+    ///
+    /// `None`: in this program, in the place whose other side is given to [`Engine::backup`] and
+    /// [`Engine::restore`]. `Some`: there. Such an engine opens the devices itself, by their names,
+    /// and does not use the [`EngineTransport`] it is given.
+    ///
+    /// # Errors
+    /// When the devices of this engine cannot be used on this machine.
+    fn devices(&self) -> Result<Option<Arc<dyn Transport>>, EngineError> {
+        Ok(None)
+    }
+
+    /// Whether [`Engine::file_moves`] has to be asked before a full is restored.
+    fn looks_at_files(&self) -> bool {
+        false
+    }
+
+    /// Looks at the files in a full from a device set, and says where each of them has to go: what
+    /// [`RestoreRequest::files`] should be.
+    ///
+    /// The engine ends the set when it has seen enough.
+    ///
+    /// # Errors
+    /// When the engine refuses the set, or a device fails.
+    fn file_moves(
+        &self,
+        request: &FilesRequest,
+        transport: &dyn EngineTransport,
+    ) -> Result<Vec<FileMove>, RestoreError> {
+        let _ = (request, transport);
+        Ok(Vec::new())
+    }
 
     /// Backs up one database into the device set named by the request, and returns the facts of
     /// the set once every device has ended normally.
@@ -124,6 +162,8 @@ pub enum DatabaseState {
     Suspect,
     /// The server is bringing it online.
     Recovering,
+    /// The server cannot bring it online, for lack of files or space.
+    RecoveryPending,
     /// It was put out of order for repairs.
     Emergency,
     /// It was taken offline.
@@ -158,6 +198,7 @@ display!(DatabaseState {
     Standby => "standby",
     Suspect => "suspect",
     Recovering => "recovering",
+    RecoveryPending => "pending recovery",
     Emergency => "emergency",
     Offline => "offline",
 });

@@ -29,6 +29,12 @@ pub enum EngineError {
         #[source]
         error: Arc<io::Error>,
     },
+    /// What the engine says about itself or about what it did cannot be used.
+    #[error("what the server says cannot be used: {reason}")]
+    Answer {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// What is stored cannot be right.
     #[error("{what} is damaged: {reason}; restore the database from its backups")]
     Damaged {

@@ -25,22 +25,26 @@
 #![forbid(unsafe_code)]
 
 pub mod bak;
+mod cancel;
 mod class;
 mod engine;
 mod error;
 mod legal;
+#[cfg(feature = "mssql")]
+pub mod mssql;
 pub mod mtf;
 mod refusal;
 mod request;
 pub mod sim;
 mod standing;
 
+pub use cancel::Cancel;
 pub use class::ErrorClass;
 pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel, Replica};
 pub use error::{BackupError, EngineError, RestoreError};
 pub use legal::{Illegal, LegalKind};
 pub use refusal::Refusal;
 pub use request::{
-    BackupRequest, Progress, ProgressSink, RecoverRequest, Recovery, RestoreRequest, Restored,
-    StopAt, StopEdge, StopOutcome, Tail,
+    BackupRequest, FileMove, FilesRequest, Progress, ProgressSink, RecoverRequest, Recovery,
+    RestoreRequest, Restored, StopAt, StopEdge, StopOutcome, Tail,
 };

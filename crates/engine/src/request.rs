@@ -7,6 +7,7 @@ use std::time::Duration;
 use vab_chain::{BackupKind, BackupSetId, ForkId, Lsn, ServerTime};
 use vab_vdi::{DeviceName, Geometry};
 
+use crate::cancel::Cancel;
 use crate::engine::DatabaseState;
 
 /// How long an engine waits for the backup program to create the device set, unless told
@@ -37,6 +38,8 @@ pub struct BackupRequest {
     pub timeout: Duration,
     /// Is told how far the engine is.
     pub progress: ProgressSink,
+    /// Ends the operation.
+    pub cancel: Cancel,
 }
 
 impl BackupRequest {
@@ -53,6 +56,7 @@ impl BackupRequest {
             continue_after_error: false,
             timeout: DEVICE_TIMEOUT,
             progress: ProgressSink::default(),
+            cancel: Cancel::new(),
         }
     }
 }
@@ -87,12 +91,16 @@ pub struct RestoreRequest {
     pub recovery: Recovery,
     /// Overwrite a database of this name, whatever it is (`WITH REPLACE`).
     pub replace: bool,
+    /// Where files of a full go; others go where the engine puts them.
+    pub files: Vec<FileMove>,
     /// Go on when a page in the set is damaged.
     pub continue_after_error: bool,
     /// How long to wait for the device set to appear.
     pub timeout: Duration,
     /// Is told how far the engine is.
     pub progress: ProgressSink,
+    /// Ends the operation.
+    pub cancel: Cancel,
 }
 
 impl RestoreRequest {
@@ -106,9 +114,43 @@ impl RestoreRequest {
             stop_at: None,
             recovery: Recovery::NoRecovery,
             replace: false,
+            files: Vec::new(),
             continue_after_error: false,
             timeout: DEVICE_TIMEOUT,
             progress: ProgressSink::default(),
+            cancel: Cancel::new(),
+        }
+    }
+}
+
+/// Where a file of the database goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMove {
+    /// Its logical name.
+    pub logical: String,
+    /// Its path on the server.
+    pub to: String,
+}
+
+/// A look at the files in a full. Set the public fields after [`FilesRequest::new`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FilesRequest {
+    /// The name to restore to.
+    pub database: String,
+    /// The devices of the set, one for each stripe, 1 to 64.
+    pub devices: Vec<DeviceName>,
+    /// Ends the operation.
+    pub cancel: Cancel,
+}
+
+impl FilesRequest {
+    /// A look at the set in these devices.
+    pub fn new(database: impl Into<String>, devices: Vec<DeviceName>) -> Self {
+        Self {
+            database: database.into(),
+            devices,
+            cancel: Cancel::new(),
         }
     }
 }

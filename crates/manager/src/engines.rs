@@ -5,24 +5,36 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use vab_chain::ServerTime;
+#[cfg(feature = "mssql")]
+use vab_engine::mssql;
 use vab_engine::{Engine, sim};
 
 use crate::clock::{Clock, SystemClock};
 
-/// Which engine is meant, such as `sim:/var/lib/demo`.
+/// Which engine is meant, such as `mssql://backup@db1` or `sim:/var/lib/demo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineAddress {
     /// The embedded engine in this folder.
     Sim(PathBuf),
+    /// A SQL Server.
+    #[cfg(feature = "mssql")]
+    Mssql(Box<mssql::Address>),
 }
+
+#[cfg(feature = "mssql")]
+const FORMS: &str = "`mssql://USER@HOST`, a SQL Server, or ";
+#[cfg(not(feature = "mssql"))]
+const FORMS: &str = "";
 
 /// Why an engine cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineAddressError {
     /// Not the form of an engine.
-    #[error("`{text}` is not an engine: expected `sim:DIR`, the folder of an embedded engine")]
+    #[error(
+        "`{text}` is not an engine: expected {FORMS}`sim:DIR`, the folder of an embedded engine"
+    )]
     Unknown {
         /// What was found.
         text: String,
@@ -36,12 +48,30 @@ pub enum EngineAddressError {
         #[source]
         error: sim::InstanceError,
     },
+    /// Not the form of a SQL Server.
+    #[cfg(feature = "mssql")]
+    #[error(transparent)]
+    MssqlAddress(#[from] mssql::AddressError),
+    /// A SQL Server that cannot be used.
+    #[cfg(feature = "mssql")]
+    #[error("SQL Server at {address} cannot be used")]
+    Mssql {
+        /// The server.
+        address: Box<mssql::Address>,
+        /// Why.
+        #[source]
+        error: vab_engine::EngineError,
+    },
 }
 
 impl FromStr for EngineAddress {
     type Err = EngineAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        #[cfg(feature = "mssql")]
+        if text.starts_with("mssql:") {
+            return Ok(Self::Mssql(Box::new(text.parse()?)));
+        }
         match text.strip_prefix("sim:") {
             Some(folder) if !folder.is_empty() => Ok(Self::Sim(Path::new(folder).to_owned())),
             _ => Err(EngineAddressError::Unknown {
@@ -52,13 +82,15 @@ impl FromStr for EngineAddress {
 }
 
 impl EngineAddress {
-    /// Opens the engine.
+    /// Opens the engine. Blocks while a server is asked.
     ///
     /// # Errors
-    /// When it is not there, or another process has it open.
+    /// When it is not there, another process has it open, or a server does not let us in.
     pub fn open(&self) -> Result<Arc<dyn Engine>, EngineAddressError> {
         match self {
-            Self::Sim(folder) => self.sim(sim::Instance::open(folder, sim_options())),
+            Self::Sim(folder) => in_folder(folder, sim::Instance::open(folder, sim_options())),
+            #[cfg(feature = "mssql")]
+            Self::Mssql(address) => server(address),
         }
     }
 
@@ -68,22 +100,37 @@ impl EngineAddress {
     /// When it cannot be made, or another process has it open.
     pub fn open_or_create(&self) -> Result<Arc<dyn Engine>, EngineAddressError> {
         match self {
-            Self::Sim(folder) => self.sim(sim::Instance::open_or_create(folder, sim_options())),
+            Self::Sim(folder) => {
+                let instance = sim::Instance::open_or_create(folder, sim_options());
+                in_folder(folder, instance)
+            }
+            #[cfg(feature = "mssql")]
+            Self::Mssql(address) => server(address),
         }
     }
+}
 
-    fn sim(
-        &self,
-        instance: Result<sim::Instance, sim::InstanceError>,
-    ) -> Result<Arc<dyn Engine>, EngineAddressError> {
-        let Self::Sim(folder) = self;
-        match instance {
-            Ok(instance) => Ok(Arc::new(instance)),
-            Err(error) => Err(EngineAddressError::Sim {
-                folder: folder.clone(),
-                error,
-            }),
-        }
+fn in_folder(
+    folder: &Path,
+    instance: Result<sim::Instance, sim::InstanceError>,
+) -> Result<Arc<dyn Engine>, EngineAddressError> {
+    match instance {
+        Ok(instance) => Ok(Arc::new(instance)),
+        Err(error) => Err(EngineAddressError::Sim {
+            folder: folder.to_owned(),
+            error,
+        }),
+    }
+}
+
+#[cfg(feature = "mssql")]
+fn server(address: &mssql::Address) -> Result<Arc<dyn Engine>, EngineAddressError> {
+    match mssql::Server::open(address) {
+        Ok(server) => Ok(Arc::new(server)),
+        Err(error) => Err(EngineAddressError::Mssql {
+            address: Box::new(address.clone()),
+            error,
+        }),
     }
 }
 
@@ -107,9 +154,23 @@ mod tests {
 
     #[test]
     fn what_is_no_engine_is_refused_with_the_form() {
-        for text in ["", "sim:", "mysql://x", "/var/lib"] {
+        for text in ["", "sim:", "mysql://x", "/var/lib", "MSSQL://x"] {
             let error = text.parse::<EngineAddress>().unwrap_err().to_string();
             assert!(error.contains("sim:DIR"), "{error}");
         }
+    }
+
+    #[cfg(feature = "mssql")]
+    #[test]
+    fn a_sql_server_is_named_by_its_address_without_a_password() {
+        let address = "mssql://sa@db1:1444/PROD".parse::<EngineAddress>().unwrap();
+        let EngineAddress::Mssql(address) = address else {
+            panic!("{address:?}");
+        };
+        assert_eq!(address.to_string(), "db1:1444/PROD");
+        let error = "mssql://sa:secret@db1"
+            .parse::<EngineAddress>()
+            .unwrap_err();
+        assert!(error.to_string().contains("VAB_MSSQL_PASSWORD"));
     }
 }

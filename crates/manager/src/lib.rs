@@ -57,9 +57,9 @@ pub use message::MessageError;
 pub use observer::{Happening, Observer};
 pub use point::PointInfo;
 pub use recovery_manager::{
-    BackupError, DatabaseBackup, DeviceSetError, Export, ExportError, GiveError, Import,
-    ImportError, ImportReport, Imported, RecoveryManager, Restore, RestoreError, RestoreReport,
-    RestoreTarget, StreamSlots, TakeError,
+    BackupError, DatabaseBackup, DeviceSetError, ExistingDatabase, Export, ExportError, GiveError,
+    Import, ImportError, ImportReport, Imported, RecoveryManager, Restore, RestoreError,
+    RestoreReport, RestoreTarget, StreamSlots, TailError, TakeError,
 };
 pub use rescan::{RescanFailed, rescan};
 pub use run::{BackupRun, RunError, RunOutcome, RunReport};

@@ -69,12 +69,12 @@ pub use inspect::{
 };
 pub use point::StoredPoint;
 pub use repository::{
-    JobInfo, OpenError, Owner, RemoveError, Removed, Repository, RepositoryOptions, RescanError,
-    RescanOptions, RescanReport, RetentionPlan,
+    Interrupted, JobInfo, OpenError, Owner, RemoveError, Removed, Repository, RepositoryOptions,
+    RescanError, RescanOptions, RescanReport, RetentionPlan,
 };
 pub use session::{
     AppendSession, BeginError, CommitError, NewFile, Placement, SessionReader, SessionRequest,
-    WriteError,
+    TakeUpError, WriteError,
 };
 pub use verify::{
     FileFinding, FileReport, Finding, PointReport, Severity, VerifyEvent, VerifyOptions,

@@ -70,6 +70,11 @@ impl DiskName {
         Self(format!("{}.{extension}", self.0))
     }
 
+    /// The name without its last extension.
+    pub(crate) fn without_extension(&self) -> Self {
+        Self(self.split_extension().0.to_owned())
+    }
+
     /// The base of a file of a database: its name, when the file was created, and the first part
     /// of its identity, so that no two files meet even with two clocks.
     pub(crate) fn file_base(database: &str, created: vab_chain::UtcTime, file: Uuid) -> Self {

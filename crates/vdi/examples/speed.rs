@@ -23,7 +23,7 @@ fn main() -> Result<(), Failure> {
     let copied = copy();
     println!("{:<22} {:>8.0} MiB/s", "copy in memory", rate(copied));
     report("memory", &Hub::new(), copied)?;
-    #[cfg(unix)]
+    #[cfg(any(unix, windows))]
     {
         let folder = tempfile::tempdir()?;
         let shared = vab_vdi::pipe::Directory::open(folder.path())?;

@@ -272,8 +272,8 @@ pub enum EngineError {
     Stranger {
         /// The name of the set.
         name: DeviceName,
-        /// The user's number.
-        user: u32,
+        /// The user, as the system names one: a number on Unix, a security identifier on Windows.
+        user: String,
     },
     /// The request itself cannot be.
     #[error(transparent)]

@@ -54,7 +54,7 @@
 //! | back end | the engine is | both sides here |
 //! |---|---|---|
 //! | [`memory::Hub`] | a thread of this process | yes |
-//! | `pipe::Directory` (Unix) | another process: Unix-domain sockets, on Linux with shared memory | yes |
+//! | [`pipe::Directory`] (Unix, Windows) | another process: Unix-domain sockets or named pipes; on Linux and Windows with shared memory | yes |
 //! | [`raw`] over any of these two | a program that writes or reads a plain stream | yes |
 //! | `linux::Library` (Linux) | SQL Server, through its `libsqlvdi.so` | the client |
 //! | `windows::Sqlvdi` (Windows) | SQL Server, through its COM library | the client |
@@ -95,11 +95,11 @@
 //! # Time
 //!
 //! Every wait has its limit as a parameter; nothing here has a limit of its own, but for the
-//! introduction of two processes to each other (`pipe::Directory::handshake_limit`).
+//! introduction of two processes to each other ([`pipe::Directory::handshake_limit`]).
 
 mod buffer;
 mod client;
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 mod clock;
 mod code;
 mod config;
@@ -119,7 +119,7 @@ mod name;
     reason = "commands and buffers are in memory that the server shares"
 )]
 mod native;
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 pub mod pipe;
 pub mod raw;
 pub mod rechunk;

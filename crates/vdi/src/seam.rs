@@ -19,7 +19,7 @@ pub(crate) enum Ticket {
     Native(crate::native::CommandPointer),
 }
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 impl Ticket {
     /// The number, if it is one.
     pub(crate) fn number(self) -> Option<u64> {

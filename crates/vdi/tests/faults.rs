@@ -22,7 +22,7 @@ type Backend = fn() -> Both;
 /// The back ends, by name.
 fn backends() -> Vec<(&'static str, Backend)> {
     let mut backends = vec![("memory", common::memory as Backend)];
-    #[cfg(unix)]
+    #[cfg(any(unix, windows))]
     backends.extend([
         ("pipe", common::pipe as Backend),
         ("plain pipe", common::plain_pipe),

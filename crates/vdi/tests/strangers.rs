@@ -1,12 +1,11 @@
-//! What comes to the socket of a set, and is no engine; and engines and clients that die.
+//! What connects to a set, and is no engine; and engines and clients that die.
 
-#![cfg(unix)]
+#![cfg(any(unix, windows))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -20,8 +19,25 @@ use vab_vdi::{
     Waited,
 };
 
-/// The socket that a set left in its folder.
-fn socket_in(folder: &Path) -> PathBuf {
+/// Connects to a set as anything may.
+#[cfg(unix)]
+fn knock(folder: &Path) -> std::os::unix::net::UnixStream {
+    let stranger = std::os::unix::net::UnixStream::connect(file_in(folder)).unwrap();
+    stranger.set_read_timeout(Some(LIMIT)).unwrap();
+    stranger
+}
+
+#[cfg(windows)]
+fn knock(folder: &Path) -> fs::File {
+    let pipe = fs::read_to_string(file_in(folder)).unwrap();
+    let mut options = fs::OpenOptions::new();
+    // Reading and writing, as an engine opens it.
+    std::os::windows::fs::OpenOptionsExt::access_mode(&mut options, 0x12_0183);
+    options.read(true).write(true).open(pipe).unwrap()
+}
+
+/// The file that a set left in its folder.
+fn file_in(folder: &Path) -> PathBuf {
     let mut files = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -48,13 +64,12 @@ fn nonsense_is_let_go_and_the_engine_still_comes() {
         &no_hello,
     ];
     for message in messages {
-        let mut stranger = UnixStream::connect(socket_in(folder.path())).unwrap();
+        let mut stranger = knock(folder.path());
         stranger.write_all(message).unwrap();
         set = match set.wait(Duration::from_millis(1)).unwrap() {
             Waited::NotYet(set) => set,
             Waited::Ready(_) => panic!("{message:?} is no engine"),
         };
-        stranger.set_read_timeout(Some(LIMIT)).unwrap();
         let mut answer = Vec::new();
         // It ends, with an answer or without.
         let _ = stranger.read_to_end(&mut answer);
@@ -102,7 +117,7 @@ fn a_set_has_one_engine() {
 }
 
 #[test]
-fn one_side_without_shared_memory_is_enough_for_sockets() {
+fn one_side_without_shared_memory_is_enough_for_the_connections() {
     for (client_shares, engine_shares) in [(true, false), (false, true)] {
         let folder = tempfile::tempdir().unwrap();
         let directory = |shares: bool| {

@@ -28,13 +28,13 @@ macro_rules! suite {
             $(#[test] fn $own() { super::$own(&super::common::memory()); })*
         }
 
-        #[cfg(unix)]
+        #[cfg(any(unix, windows))]
         mod pipe {
             $(#[test] fn $test() { super::$test(&super::common::pipe()); })*
             $(#[test] fn $own() { super::$own(&super::common::pipe()); })*
         }
 
-        #[cfg(unix)]
+        #[cfg(any(unix, windows))]
         mod plain_pipe {
             $(#[test] fn $test() { super::$test(&super::common::plain_pipe()); })*
             $(#[test] fn $own() { super::$own(&super::common::plain_pipe()); })*

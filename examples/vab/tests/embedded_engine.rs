@@ -167,9 +167,10 @@ fn what_the_engine_refuses_is_said_and_leaves_no_restore_point() {
         engine: format!("sim:{}", engine_folder.display()),
         server: Server::start(&repository),
     };
-    let said = program.backup("diff", &[]).failure(1);
+    let strict = ["--on-broken-chain", "fail"];
+    let said = program.backup("diff", &strict).failure(7);
     assert!(said.contains("full"), "a differential needs a full: {said}");
-    let said = program.backup("log", &[]).failure(1);
+    let said = program.backup("log", &strict).failure(7);
     assert!(
         said.contains("take a full"),
         "a log backup needs a full: {said}"
@@ -177,9 +178,9 @@ fn what_the_engine_refuses_is_said_and_leaves_no_restore_point() {
     assert!(list(["--server", &program.server.address]).is_empty());
 
     program.backup("full", &[]).success();
-    let said = program.restore(&program.engine, &[]).failure(1);
+    let said = program.restore(&program.engine, &[]).failure(9);
     assert!(
-        said.contains("Sales"),
+        said.contains("Sales") && said.contains("--replace"),
         "an existing database is not overwritten: {said}"
     );
     program.restore(&program.engine, &["--replace"]).success();
@@ -250,7 +251,7 @@ fn a_full_disk_ends_the_backup_and_costs_nothing_that_was_there() {
     let before = list(["--server", &program.server.address]);
 
     work(&engine_folder, 0..30_000, "large");
-    let said = program.backup("full", &["--streams", "4"]).failure(1);
+    let said = program.backup("full", &["--streams", "4"]).failure(8);
     assert!(said.contains("full") && said.contains("space"), "{said}");
     assert_eq!(list(["--server", &program.server.address]), before);
     let target = folder.path().join("target");

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
-use vab_engine::{BackupRequest, Engine};
+use vab_engine::{BackupRequest, Engine, Tail};
 use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
+use super::ends::Ends;
 use super::take::{Take, TakeError};
 use crate::message::BeginBackup;
 use crate::observer::Observer;
@@ -31,6 +32,8 @@ pub struct DatabaseBackup {
     pub copy_only: bool,
     /// Parallel streams, 1 to 64; each is one virtual device.
     pub streams: u16,
+    /// Only of a log: what becomes of the database afterwards.
+    pub tail: Tail,
     /// How the blocks are compressed and encrypted; not at all, by default.
     pub encoding: Encoding,
 }
@@ -44,6 +47,7 @@ impl DatabaseBackup {
             kind,
             copy_only: false,
             streams: 1,
+            tail: Tail::KeepOnline,
             encoding: Encoding::default(),
         }
     }
@@ -63,9 +67,10 @@ impl RecoveryManager {
         backup: &DatabaseBackup,
         observer: &Observer,
     ) -> Result<PointInfo, BackupError> {
+        let ends = Ends::of(&engine, &self.hub).await?;
         let take = Take {
             source: &self.source,
-            transport: self.transport(),
+            ends: ends.clone(),
             begin: BeginBackup {
                 job: backup.job.clone(),
                 database: backup.database.clone(),
@@ -77,12 +82,14 @@ impl RecoveryManager {
             bytes: expected_bytes(&engine, backup).await,
             observer,
         };
-        let engine_side = self.engine_side();
         let (database, kind, copy_only) = (backup.database.clone(), backup.kind, backup.copy_only);
+        let tail = backup.tail;
         take.run(move |devices| {
             let mut request = BackupRequest::new(database, kind, devices);
             request.copy_only = copy_only;
-            let set = engine.backup(&request, engine_side.as_ref())?;
+            request.tail = tail;
+            request.cancel = ends.cancel;
+            let set = engine.backup(&request, ends.engine.as_ref())?;
             Ok(SessionFacts {
                 facts: Facts::Known(set),
                 names: Vec::new(),

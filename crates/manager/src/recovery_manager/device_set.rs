@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
+use vab_engine::Cancel;
 use vab_vdi::{
     AbortHandle, CloseError, ConfigError, CreateError, Device, DeviceName, NameError, OpenError,
     OpenSet, SetConfig, Transport, WaitError, Waited,
@@ -24,6 +25,9 @@ pub enum DeviceSetError {
     /// A device name is not legal.
     #[error("the device set cannot be named")]
     Name(#[from] NameError),
+    /// The engine's devices cannot be used on this machine.
+    #[error("the virtual devices of the engine cannot be used")]
+    NoDevices(#[source] vab_engine::EngineError),
     /// The set could not be created.
     #[error("the device set cannot be created")]
     Create(#[from] CreateError),
@@ -54,34 +58,49 @@ pub(crate) struct Statement<T> {
 }
 
 #[derive(Debug)]
-struct AbortOnDrop(Option<AbortHandle>);
+struct AbortOnDrop {
+    set: Option<AbortHandle>,
+    cancel: Cancel,
+}
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        if let Some(handle) = &self.0 {
-            handle.abort();
+        if let Some(set) = &self.set {
+            self.cancel.cancel();
+            set.abort();
         }
     }
 }
 
-impl<T: Send + 'static> Statement<T> {
+impl<T: Send + 'static, E: Send + 'static> Statement<Result<T, E>> {
     /// Creates a set of `devices` devices, starts `statement` with their names, and waits until
     /// the engine has opened them.
     ///
-    /// The devices are absent when the statement ended, or the engine could not come to the
+    /// A statement that fails aborts the set at once. The devices are absent when the statement ended, or the engine could not come to the
     /// devices, before there were any: ask [`Statement::end`] for the statement's own answer.
     pub(crate) async fn start(
-        transport: Arc<dyn Transport>,
+        (transport, cancel): (Arc<dyn Transport>, Cancel),
         devices: usize,
-        statement: impl FnOnce(Vec<DeviceName>) -> T + Send + 'static,
+        statement: impl FnOnce(Vec<DeviceName>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Self, Result<OpenDevices, DeviceSetError>), DeviceSetError> {
         let config = SetConfig::new(&DeviceName::new(Uuid::new_v4().to_string())?, devices)?;
         let names = config.device_names().to_vec();
         let created = spawn_blocking(move || transport.create(config)).await;
         let mut created = created.map_err(|_| DeviceSetError::StatementDied)??;
-        let abort = AbortOnDrop(Some(created.abort_handle()));
+        let set = created.abort_handle();
+        let abort = AbortOnDrop {
+            set: Some(set.clone()),
+            cancel,
+        };
         let statement = Self {
-            task: spawn_blocking(move || statement(names)),
+            task: spawn_blocking(move || {
+                let ended = statement(names);
+                // Whoever serves the devices need not wait for an engine that will not come.
+                if ended.is_err() {
+                    set.abort();
+                }
+                ended
+            }),
             abort,
         };
         loop {
@@ -104,24 +123,31 @@ impl<T: Send + 'static> Statement<T> {
 
     /// The way to end the statement from elsewhere.
     pub(crate) fn abort_handle(&self) -> Option<AbortHandle> {
-        self.abort.0.clone()
+        self.abort.set.clone()
     }
 
     /// Waits for the end of a statement whose devices have ended.
-    pub(crate) async fn end(mut self) -> Result<T, DeviceSetError> {
+    pub(crate) async fn end(mut self) -> Result<Result<T, E>, DeviceSetError> {
         let ended = (&mut self.task)
             .await
             .map_err(|_| DeviceSetError::StatementDied);
-        self.abort.0 = None;
+        self.abort.set = None;
         ended
     }
 
-    /// Aborts the device set and waits for the end of the statement.
-    pub(crate) async fn abort(self) -> Result<T, DeviceSetError> {
+    /// Aborts the device set and waits for the end of the statement, which has a reason of its own
+    /// to tell.
+    pub(crate) async fn abort(self) -> Result<Result<T, E>, DeviceSetError> {
         if let Some(handle) = self.abort_handle() {
             handle.abort();
         }
         self.end().await
+    }
+
+    /// Cancels the statement, aborts the device set, and waits for the end of both.
+    pub(crate) async fn cancel(self) -> Result<Result<T, E>, DeviceSetError> {
+        self.abort.cancel.cancel();
+        self.abort().await
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use vab_chain::PointId;
 use vab_engine::bak::{self, Existing, ExportRequest, ExportedFile};
 use vab_mover::Secrets;
+use vab_vdi::memory::Hub;
 
+use super::ends::Ends;
 use super::give::{GiveError, give};
 use crate::catalog::Catalog;
 use crate::observer::Observer;
@@ -65,7 +67,8 @@ impl Export {
         };
         let title = format!("{kind} of {}", point.database);
         let from = (catalog, &self.secrets);
-        let exported = give(from, &point, title, observer, move |devices, hub| {
+        let ends = Ends::here(&Hub::new());
+        let exported = give(from, &point, title, observer, ends, move |devices, hub| {
             let mut request = ExportRequest::new(devices, folder, names);
             request.existing = existing;
             bak::export(&request, hub)

@@ -1,13 +1,11 @@
 //! One restore point played back: its streams, the devices, and the engine's statement.
 
-use std::sync::Arc;
-
 use vab_mover::Secrets;
 use vab_mover::source::StreamError;
-use vab_vdi::DeviceName;
-use vab_vdi::memory::Hub;
+use vab_vdi::{DeviceName, EngineTransport};
 
 use super::device_set::{DeviceSetError, OpenDevices, Statement};
+use super::ends::Ends;
 use crate::catalog::{Catalog, CatalogError, OpenPoint};
 use crate::observer::Observer;
 use crate::point::PointInfo;
@@ -36,7 +34,8 @@ pub(crate) async fn give<T, E>(
     point: &PointInfo,
     title: String,
     observer: &Observer,
-    statement: impl FnOnce(Vec<DeviceName>, &Hub) -> Result<T, E> + Send + 'static,
+    ends: Ends,
+    statement: impl FnOnce(Vec<DeviceName>, &dyn EngineTransport) -> Result<T, E> + Send + 'static,
 ) -> Result<T, GiveError<E>>
 where
     T: Send + 'static,
@@ -46,10 +45,13 @@ where
         session,
         target: _serving,
     } = catalog.open(point.id, secrets).await?;
-    let hub = Hub::new();
-    let engine_side = hub.clone();
-    let statement = move |devices| statement(devices, &engine_side);
-    let (statement, opened) = Statement::start(Arc::new(hub), point.streams, statement).await?;
+    let Ends {
+        client,
+        engine,
+        cancel,
+    } = ends;
+    let statement = move |devices| statement(devices, engine.as_ref());
+    let (statement, opened) = Statement::start((client, cancel), point.streams, statement).await?;
     let OpenDevices { set, devices } = match opened {
         Ok(opened) => opened,
         Err(error) => return Err(cause(statement.abort().await?, error.into())),
@@ -69,7 +71,7 @@ where
         // that follows an error on the way is not the cause either.
         Err(error) if is_device(&error) => Err(cause(statement.abort().await?, error.into())),
         Err(error) => {
-            let _follows = statement.abort().await;
+            let _follows = statement.cancel().await;
             Err(error.into())
         }
     }

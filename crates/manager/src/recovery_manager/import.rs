@@ -8,6 +8,7 @@ use vab_mover::Encoding;
 use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
+use super::ends::Ends;
 use super::take::{Take, TakeError};
 use crate::message::{self, BeginBackup, Holds, Query};
 use crate::observer::Observer;
@@ -143,9 +144,10 @@ impl RecoveryManager {
         observer: &Observer,
     ) -> Result<PointInfo, TakeError<PlayError>> {
         let facts = set.facts().cloned();
+        let ends = Ends::here(&self.hub);
         let take = Take {
             source: &self.source,
-            transport: self.transport(),
+            ends: ends.clone(),
             begin: BeginBackup {
                 job: import.job.clone(),
                 database: database_of(&set),
@@ -158,9 +160,8 @@ impl RecoveryManager {
             observer,
         };
         let names = set.stripes().iter().map(bak::Stripe::file_name).collect();
-        let engine_side = self.engine_side();
         take.run(move |devices| {
-            set.play(&PlayRequest::new(devices), engine_side.as_ref())?;
+            set.play(&PlayRequest::new(devices), ends.engine.as_ref())?;
             let facts = facts.map_or(Facts::Opaque { kind: None }, Facts::Known);
             Ok(SessionFacts { facts, names })
         })

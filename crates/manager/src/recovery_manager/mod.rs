@@ -3,26 +3,28 @@
 
 mod backup;
 mod device_set;
+mod ends;
+mod existing;
 mod export;
 mod give;
 mod import;
 mod restore;
 mod slots;
+mod tail;
 mod take;
-
-use std::sync::Arc;
 
 use vab_mover::Source;
 use vab_vdi::memory::Hub;
-use vab_vdi::{EngineTransport, Transport};
 
 pub use backup::{BackupError, DatabaseBackup};
 pub use device_set::DeviceSetError;
+pub use existing::ExistingDatabase;
 pub use export::{Export, ExportError};
 pub use give::GiveError;
 pub use import::{Import, ImportError, ImportReport, Imported};
 pub use restore::{Restore, RestoreError, RestoreReport, RestoreTarget};
 pub use slots::StreamSlots;
+pub use tail::TailError;
 pub use take::TakeError;
 
 use crate::catalog::Catalog;
@@ -61,13 +63,5 @@ impl RecoveryManager {
     /// The restore points of the backup manager it is connected to.
     pub fn catalog(&self) -> Catalog {
         Catalog::over(self.source.clone())
-    }
-
-    fn transport(&self) -> Arc<dyn Transport> {
-        Arc::new(self.hub.clone())
-    }
-
-    fn engine_side(&self) -> Arc<dyn EngineTransport> {
-        Arc::new(self.hub.clone())
     }
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use vab_chain::{Plan, PointId, ServerTime, Target, Unreachable};
-use vab_engine::{Engine, Recovery, RestoreRequest, Restored, StopEdge};
+use vab_chain::{BackupKind, Plan, PointId, ServerTime, Target, Unreachable};
+use vab_engine::{Engine, FileMove, FilesRequest, Recovery, RestoreRequest, Restored, StopEdge};
 use vab_mover::Secrets;
+use vab_vdi::memory::Hub;
 
+use super::ends::Ends;
+use super::existing::{self, ExistingDatabase};
 use super::give::{GiveError, give};
 use crate::catalog::{Catalog, CatalogError, Filter};
 use crate::listing;
@@ -26,6 +29,8 @@ pub struct Restore {
     pub name: Option<String>,
     /// Replace a database of that name.
     pub replace: bool,
+    /// The state to leave it in after the last step.
+    pub recovery: Recovery,
     /// What opens restore points that are encrypted.
     pub secrets: Secrets,
 }
@@ -51,6 +56,7 @@ impl Restore {
             target: RestoreTarget::default(),
             name: None,
             replace: false,
+            recovery: Recovery::Recovery,
             secrets: Secrets::default(),
         }
     }
@@ -99,6 +105,15 @@ pub enum RestoreError {
         /// Why.
         reason: Box<Unreachable>,
     },
+    /// The database is there and would be lost.
+    #[error(transparent)]
+    Exists(#[from] ExistingDatabase),
+    /// Whether the database is there cannot be said.
+    #[error("the engine does not say which databases it has")]
+    Engine(#[source] vab_engine::EngineError),
+    /// A thread died.
+    #[error("the thread of the engine died")]
+    Died,
     /// A step failed. The database is left restoring.
     #[error("step {step} of {steps} ({kind}, restore point {point}) failed")]
     Step {
@@ -107,7 +122,7 @@ pub enum RestoreError {
         /// The number of steps.
         steps: usize,
         /// What it restores.
-        kind: vab_chain::BackupKind,
+        kind: BackupKind,
         /// The restore point.
         point: PointId,
         /// Why.
@@ -140,6 +155,23 @@ impl Restore {
     /// When the moment cannot be reached; the error names the gap and the nearest moments that
     /// can.
     pub async fn plan(&self, catalog: &Catalog) -> Result<(Plan, Vec<PointInfo>), RestoreError> {
+        let points = self.points(catalog).await?;
+        let target = match self.target {
+            RestoreTarget::Latest => Target::Latest,
+            RestoreTarget::Time(time) => Target::Time(time),
+            RestoreTarget::Point(id) => Target::Point(id),
+        };
+        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
+            RestoreError::Unreachable {
+                database: self.database.clone(),
+                reason: Box::new(reason),
+            }
+        })?;
+        Ok((plan, points))
+    }
+
+    /// The restore points of the database, which are all of one job.
+    pub(super) async fn points(&self, catalog: &Catalog) -> Result<Vec<PointInfo>, RestoreError> {
         let filter = Filter {
             job: self.job.clone(),
             database: Some(self.database.clone()),
@@ -160,24 +192,14 @@ impl Restore {
                 job: self.job.clone(),
             });
         }
-        let target = match self.target {
-            RestoreTarget::Latest => Target::Latest,
-            RestoreTarget::Time(time) => Target::Time(time),
-            RestoreTarget::Point(id) => Target::Point(id),
-        };
-        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
-            RestoreError::Unreachable {
-                database: self.database.clone(),
-                reason: Box::new(reason),
-            }
-        })?;
-        Ok((plan, points))
+        Ok(points)
     }
 
     /// Plans and restores into `engine`.
     ///
     /// # Errors
-    /// When the moment cannot be reached, or a step fails; the database is then left restoring.
+    /// When the moment cannot be reached, or the database is there and is not to be replaced; or
+    /// when a step fails: the database is then left restoring.
     pub async fn run(
         &self,
         catalog: &Catalog,
@@ -186,6 +208,9 @@ impl Restore {
     ) -> Result<RestoreReport, RestoreError> {
         let (plan, points) = self.plan(catalog).await?;
         let name = self.name.clone().unwrap_or_else(|| self.database.clone());
+        if !self.replace {
+            existing::check(Arc::clone(&engine), &name).await?;
+        }
         let mut last = None;
         for (index, step) in plan.steps.iter().enumerate() {
             let Some(point) = points.iter().find(|point| point.id == step.point) else {
@@ -200,20 +225,19 @@ impl Restore {
                 })?);
             }
             request.recovery = if ends {
-                Recovery::Recovery
+                self.recovery
             } else {
                 Recovery::NoRecovery
             };
             request.replace = self.replace && index == 0;
-            let engine = Arc::clone(&engine);
-            let title = format!("{} of {}", step.kind, point.database);
             let from = (catalog, &self.secrets);
-            let restored = give(from, point, title, observer, move |devices, hub| {
-                request.devices = devices;
-                engine.restore(&request, hub)
-            })
-            .await;
-            last = Some(restored.map_err(|error| RestoreError::Step {
+            let restored = async {
+                if step.kind == BackupKind::Full && engine.looks_at_files() {
+                    request.files = file_moves(from, point, &engine, &name).await?;
+                }
+                restore_point(from, point, &engine, request, observer).await
+            };
+            last = Some(restored.await.map_err(|error| RestoreError::Step {
                 step: index + 1,
                 steps: plan.steps.len(),
                 kind: step.kind,
@@ -230,6 +254,47 @@ impl Restore {
             last,
         })
     }
+}
+
+type Source<'a> = (&'a Catalog, &'a Secrets);
+type Given<T> = Result<T, GiveError<vab_engine::RestoreError>>;
+
+/// Where the files of a full go, for an engine that has to see them before.
+async fn file_moves(
+    from: Source<'_>,
+    point: &PointInfo,
+    engine: &Arc<dyn Engine>,
+    name: &str,
+) -> Given<Vec<FileMove>> {
+    let ends = Ends::of(engine, &Hub::new()).await?;
+    let mut request = FilesRequest::new(name, Vec::new());
+    request.cancel = ends.cancel.clone();
+    let engine = Arc::clone(engine);
+    let title = format!("files of {}", point.database);
+    let nobody = Observer::default();
+    give(from, point, title, &nobody, ends, move |devices, hub| {
+        request.devices = devices;
+        engine.file_moves(&request, hub)
+    })
+    .await
+}
+
+async fn restore_point(
+    from: Source<'_>,
+    point: &PointInfo,
+    engine: &Arc<dyn Engine>,
+    mut request: RestoreRequest,
+    observer: &Observer,
+) -> Given<Restored> {
+    let ends = Ends::of(engine, &Hub::new()).await?;
+    request.cancel = ends.cancel.clone();
+    let engine = Arc::clone(engine);
+    let title = format!("{} of {}", request.kind, point.database);
+    give(from, point, title, observer, ends, move |devices, hub| {
+        request.devices = devices;
+        engine.restore(&request, hub)
+    })
+    .await
 }
 
 fn stop_at(stop: &vab_chain::StopAt) -> Option<vab_engine::StopAt> {

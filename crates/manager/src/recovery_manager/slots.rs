@@ -1,7 +1,10 @@
 //! How many streams the other side takes.
 
+use std::num::NonZeroU16;
+
 use super::RecoveryManager;
 use crate::message::{self, Query, SlotsAnswer};
+use crate::run::Budget;
 use crate::server::AskError;
 
 /// The stream slots of a backup manager: one stream of a backup takes one slot.
@@ -23,5 +26,15 @@ impl RecoveryManager {
         let answer = self.source.query(message::encode(&Query::Slots)).await?;
         let SlotsAnswer { total, free } = message::decode(&answer, "number of stream slots")?;
         Ok(StreamSlots { total, free })
+    }
+
+    /// `budget`, and not more than all slots of the backup manager: what is not free now is
+    /// waited for there.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn within_slots(&self, budget: Budget) -> Result<Budget, AskError> {
+        let total = self.slots().await?.total.and_then(NonZeroU16::new);
+        Ok(total.map_or(budget, |total| budget.within_slots(total)))
     }
 }

@@ -1,13 +1,12 @@
 //! One backup: the engine's statement, its devices, the source mover and the commit.
 
-use std::sync::Arc;
-
 use vab_mover::source::StreamError;
 use vab_mover::{Encoding, Source};
 use vab_repository::SessionFacts;
-use vab_vdi::{DeviceName, Transport};
+use vab_vdi::DeviceName;
 
 use super::device_set::{DeviceSetError, OpenDevices, Statement};
+use super::ends::Ends;
 use crate::message::{self, BeginBackup, MessageError};
 use crate::observer::{Happening, Observer};
 use crate::point::PointInfo;
@@ -40,7 +39,7 @@ pub enum TakeError<E: std::error::Error + 'static> {
 /// What to take, and from where.
 pub(crate) struct Take<'a> {
     pub(crate) source: &'a Source,
-    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) ends: Ends,
     pub(crate) begin: BeginBackup,
     pub(crate) streams: u16,
     pub(crate) encoding: &'a Encoding,
@@ -68,7 +67,8 @@ impl Take<'_> {
         let point = session.session().into();
         self.observer.tell(Happening::Session { point });
         let devices = usize::from(self.streams);
-        let (statement, opened) = Statement::start(self.transport, devices, statement).await?;
+        let (statement, opened) =
+            Statement::start((self.ends.client, self.ends.cancel), devices, statement).await?;
         let OpenDevices { set, devices } = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -89,7 +89,7 @@ impl Take<'_> {
                 return Err(cause(statement.abort().await?, error.into()));
             }
             Err(error) => {
-                let _follows = statement.abort().await;
+                let _follows = statement.cancel().await;
                 return Err(error.into());
             }
         };

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use vab_engine::{DatabaseInfo, Engine, EngineError, LegalKind};
+use vab_mover::Encoding;
 
 pub use budget::{Budget, Machine, Rule};
 pub use failure::{Failure, FailureClass};
@@ -58,6 +59,8 @@ pub struct BackupRun {
     pub guard: Guard,
     /// Parallel streams of one database at most, 1 to 64; each is one virtual device.
     pub streams: NonZeroU16,
+    /// How the blocks are compressed and encrypted; not at all, by default.
+    pub encoding: Encoding,
     /// Streams of all databases at most.
     pub budget: Budget,
     /// What to try again, and when.
@@ -88,6 +91,7 @@ impl BackupRun {
             selection,
             guard: Guard::new(wanted),
             streams: NonZeroU16::MIN,
+            encoding: Encoding::default(),
             budget: Budget::of_machine(Machine::this()),
             retry: RetryPolicy::default(),
         }
@@ -115,8 +119,10 @@ impl RecoveryManager {
         for name in &selected.missing {
             tasks.fail(name, no_such_database(name));
         }
-        for surveyed in survey(&selected.databases, &points, run.guard) {
-            tasks.add(&surveyed);
+        for surveyed in survey(&selected.databases, &points, &[run.guard]) {
+            for next in surveyed.next {
+                tasks.add(&surveyed.database, next.decision);
+            }
         }
         watch.tell(&RunEvent::Begins {
             databases: tasks.len(),
@@ -151,7 +157,7 @@ impl RecoveryManager {
         run: &BackupRun,
     ) -> Result<(Selected, Vec<Surveyed>), RunError> {
         let (selected, points) = self.look(&engine, run).await?;
-        let surveyed = survey(&selected.databases, &points, run.guard);
+        let surveyed = survey(&selected.databases, &points, &[run.guard]);
         Ok((selected, surveyed))
     }
 

@@ -30,8 +30,8 @@ pub struct Surveyed {
     pub legal: Vec<LegalKind>,
     /// The newest backup of each kind in the repository.
     pub last: Vec<LastBackup>,
-    /// What would be done about it now.
-    pub next: Next,
+    /// What would be done about it now, for each backup that was asked about.
+    pub next: Vec<Next>,
 }
 
 /// The newest backup of a kind.
@@ -54,6 +54,8 @@ pub struct LastBackup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Next {
+    /// The backup that is wanted.
+    pub wanted: LegalKind,
     /// The backup that would be taken; `None` for none.
     pub take: Option<LegalKind>,
     /// The decision in words.
@@ -63,8 +65,9 @@ pub struct Next {
     pub decision: Decision,
 }
 
-/// How these databases stand, when the repository has these restore points of one job.
-pub fn survey(databases: &[DatabaseInfo], points: &[PointInfo], guard: Guard) -> Vec<Surveyed> {
+/// How these databases stand, when the repository has these restore points of one job, and what
+/// each of these guards would decide.
+pub fn survey(databases: &[DatabaseInfo], points: &[PointInfo], guards: &[Guard]) -> Vec<Surveyed> {
     let mut by_database: BTreeMap<&str, Vec<&PointInfo>> = BTreeMap::new();
     for point in points {
         let of_database = by_database.entry(&point.database).or_default();
@@ -72,14 +75,22 @@ pub fn survey(databases: &[DatabaseInfo], points: &[PointInfo], guard: Guard) ->
     }
     let stands = |info: &DatabaseInfo| {
         let points = by_database.get(info.name.as_str());
-        surveyed(info, points.map(Vec::as_slice).unwrap_or_default(), guard)
+        surveyed(info, points.map(Vec::as_slice).unwrap_or_default(), guards)
     };
     databases.iter().map(stands).collect()
 }
 
-fn surveyed(info: &DatabaseInfo, points: &[&PointInfo], guard: Guard) -> Surveyed {
+fn surveyed(info: &DatabaseInfo, points: &[&PointInfo], guards: &[Guard]) -> Surveyed {
     let chain = listing::chain_of(points.iter().copied());
-    let decision = guard.decide(info, &chain);
+    let next = |guard: &Guard| {
+        let decision = guard.decide(info, &chain);
+        Next {
+            wanted: guard.wanted,
+            take: decision.take(),
+            reason: decision.to_string(),
+            decision,
+        }
+    };
     Surveyed {
         database: info.name.clone(),
         state: info.state,
@@ -89,11 +100,7 @@ fn surveyed(info: &DatabaseInfo, points: &[&PointInfo], guard: Guard) -> Surveye
         data_bytes: info.data_bytes,
         legal: info.legal_kinds(),
         last: last(points),
-        next: Next {
-            take: decision.take(),
-            reason: decision.to_string(),
-            decision,
-        },
+        next: guards.iter().map(next).collect(),
     }
 }
 

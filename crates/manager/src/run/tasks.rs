@@ -15,7 +15,6 @@ use super::failure::{Failure, FailureClass};
 use super::guard::Decision;
 use super::report::{DatabaseReport, DatabaseResult};
 use super::schedule::{Schedule, Streams};
-use super::survey::Surveyed;
 use super::watch::{RunEvent, RunWatch};
 use crate::clock::Clock;
 use crate::recovery_manager::RecoveryManager;
@@ -87,9 +86,8 @@ impl Tasks {
 
     /// A database that is to be backed up, or of which it is clear that it is not. What may pass
     /// waits in line like the others.
-    pub(super) fn add(&mut self, surveyed: &Surveyed) {
-        let index = self.push(&surveyed.database);
-        let decision = surveyed.next.decision;
+    pub(super) fn add(&mut self, database: &str, decision: Decision) {
+        let index = self.push(database);
         if let Some(progress) = self.reports.get_mut(index) {
             progress.report.decision = Some(decision);
         }

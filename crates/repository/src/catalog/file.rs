@@ -10,6 +10,7 @@ use crate::container::{
     FoundCommit, ReadError, Tail, VabFile, find_tail, last_commit_at, undamaged,
 };
 use crate::repository::layout::FILE_METADATA;
+use crate::session::Note;
 use crate::storage::{Access, Storage, StorageError, StorageErrorKind, StoragePath};
 
 /// The longest `.VASM` that is read, in bytes.
@@ -21,7 +22,7 @@ pub(crate) struct StoredFile {
     pub(crate) path: StoragePath,
     pub(crate) metadata: Vasm,
     pub(crate) trust: Trust,
-    /// A session is being appended.
+    /// A session is being appended, or can be taken up.
     pub(crate) writing: bool,
     /// The disk failed while it was written: it is not written again before a restart.
     pub(crate) failed: bool,
@@ -52,7 +53,8 @@ impl StoredFile {
     }
 }
 
-/// Loads a data file; the inner error says why neither it nor its metadata can be used.
+/// Loads a data file; the inner error says why neither it nor its metadata can be used. It is
+/// marked as being written when `note` is that of the session behind its committed end.
 ///
 /// # Errors
 /// When the disk fails.
@@ -60,6 +62,7 @@ pub(crate) fn load_file(
     storage: &dyn Storage,
     path: &StoragePath,
     mode: Mode,
+    note: Option<&Note>,
     notices: &mut Vec<Notice>,
 ) -> Result<Result<StoredFile, String>, StorageError> {
     let metadata_path = path.sibling(FILE_METADATA);
@@ -86,7 +89,7 @@ pub(crate) fn load_file(
         same
     });
     if let Some(metadata) = metadata {
-        with_metadata(storage, path, &vab, metadata, mode, notices)
+        with_metadata(storage, path, &vab, metadata, mode, note, notices)
     } else {
         let reason = wrong.unwrap_or_else(|| "it was not there".to_owned());
         without_metadata(storage, path, &vab, reason, mode, notices)
@@ -120,6 +123,7 @@ fn with_metadata(
     vab: &VabFile,
     mut metadata: Vasm,
     mode: Mode,
+    note: Option<&Note>,
     notices: &mut Vec<Notice>,
 ) -> Result<StoredFile, ReadError> {
     let known = metadata.sessions.len() as u64;
@@ -157,11 +161,20 @@ fn with_metadata(
         }
         // Never behind metadata that could not be brought up to date: what it does not know of
         // must not be cut.
-        if tail.file_length > tail.end.committed_length && !file.late {
+        file.writing = note.is_some_and(|note| is_behind(note, &tail) && !file.late);
+        if tail.file_length > tail.end.committed_length && !file.late && !file.writing {
             cut(storage, &mut file, &tail, notices);
         }
     }
     Ok(file)
+}
+
+/// Whether a note is of the session behind the committed end.
+fn is_behind(note: &Note, tail: &Tail) -> bool {
+    let end = &tail.end;
+    note.file == end.file
+        && note.ordinal == end.sessions.saturating_add(1)
+        && (end.committed_length..=tail.file_length).contains(&note.durable)
 }
 
 /// The end of a file whose metadata is sound; the inner error says why it cannot be told.

@@ -8,9 +8,10 @@ use vab_format::vacm::{FileSummary, Vacm};
 use vab_format::vasm::Vasm;
 
 use super::file::{METADATA_LIMIT, StoredFile, load_file};
+use super::parked::{self, Parked};
 use super::{Mode, Notice};
 use crate::names::DiskName;
-use crate::repository::layout::{DATA, FileRole, JOB_METADATA};
+use crate::repository::layout::{DATA, FileRole, JOB_METADATA, NOTE};
 use crate::storage::{Storage, StorageError, StorageErrorKind, StoragePath};
 
 /// A job folder.
@@ -76,13 +77,16 @@ impl JobFolder {
     }
 }
 
+/// A folder, and the sessions in it that can be taken up.
+type Loaded = (JobFolder, BTreeMap<StoragePath, Parked>);
+
 /// Loads a folder; `None` when no file of a backup is in it.
 pub(super) fn load(
     storage: &dyn Storage,
     name: &DiskName,
     mode: Mode,
     notices: &mut Vec<Notice>,
-) -> Result<Option<JobFolder>, StorageError> {
+) -> Result<Option<Loaded>, StorageError> {
     let listed = storage.files(Some(name))?;
     let by_role = |role| {
         let of_role = listed
@@ -90,8 +94,18 @@ pub(super) fn load(
             .filter(move |file| FileRole::of(&file.name) == role);
         of_role.map(|file| StoragePath::in_folder(name.clone(), file.name.clone()))
     };
+    let (mut notes, mut parked) = (BTreeMap::new(), BTreeMap::new());
     if mode != Mode::Read {
+        notes = parked::read_notes(storage, by_role(FileRole::Note))?;
         for file in by_role(FileRole::Unfinished) {
+            let data = file.beside(file.file().without_extension());
+            if let Some(note) = notes.get(&data)
+                && let Some(kept) = parked::new_file(storage, &data, note.clone())?
+            {
+                notes.remove(&data);
+                parked.insert(data, kept);
+                continue;
+            }
             notices.push(match storage.remove(&file) {
                 Ok(()) => Notice::RemovedUnfinished { file },
                 Err(error) => Notice::NotCleaned {
@@ -103,8 +117,14 @@ pub(super) fn load(
     }
     let (mut files, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
     for path in by_role(FileRole::Data) {
-        match load_file(storage, &path, mode, notices) {
+        match load_file(storage, &path, mode, notes.get(&path), notices) {
             Ok(Ok(file)) => {
+                if file.writing
+                    && let Some(note) = notes.remove(&path)
+                {
+                    let new_file = None;
+                    parked.insert(path.clone(), Parked { note, new_file });
+                }
                 files.insert(path.file().clone(), file);
             }
             Ok(Err(reason)) => {
@@ -114,6 +134,10 @@ pub(super) fn load(
             Err(error) if error.kind == StorageErrorKind::Missing => {}
             Err(error) => return Err(error),
         }
+    }
+    for data in notes.keys() {
+        // Of a session that was committed or given up.
+        storage.remove(&data.sibling(NOTE))?;
     }
     let mut missing = BTreeMap::new();
     for path in by_role(FileRole::FileMetadata) {
@@ -136,7 +160,8 @@ pub(super) fn load(
         }
     }
     let metadata = by_role(FileRole::JobMetadata).next();
-    if files.is_empty() && missing.is_empty() && unreadable.is_empty() && metadata.is_none() {
+    let nothing = files.is_empty() && missing.is_empty() && unreadable.is_empty();
+    if nothing && metadata.is_none() && parked.is_empty() {
         return Ok(None);
     }
     let mut folder = JobFolder {
@@ -145,11 +170,15 @@ pub(super) fn load(
         unreadable,
         ..JobFolder::new(name, name.as_str())
     };
+    if let Some(header) = parked.values().find_map(|parked| parked.new_file.as_ref()) {
+        folder.job_id = header.job_id;
+        folder.job.clone_from(&header.job);
+    }
     if let Some(path) = metadata {
         folder.metadata = path;
     }
     job_metadata(storage, &mut folder, mode, notices)?;
-    Ok(Some(folder))
+    Ok(Some((folder, parked)))
 }
 
 /// Brings the `.VACM` and what was found together.

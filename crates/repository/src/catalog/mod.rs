@@ -3,6 +3,7 @@
 mod file;
 mod folder;
 mod notice;
+mod parked;
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,14 @@ use crate::storage::{Storage, StorageError, StoragePath};
 pub(crate) use file::{METADATA_LIMIT, StoredFile, Trust, write_file_metadata};
 pub(crate) use folder::{JobFolder, write_job_metadata};
 pub use notice::Notice;
+pub(crate) use parked::Parked;
 
 /// Everything in a repository, by folder.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) folders: BTreeMap<DiskName, JobFolder>,
+    /// Sessions that can be taken up, by their files.
+    pub(crate) parked: BTreeMap<StoragePath, Parked>,
 }
 
 /// How a repository is read.
@@ -67,13 +71,14 @@ impl Catalog {
         mode: Mode,
         notices: &mut Vec<Notice>,
     ) -> Result<Self, StorageError> {
-        let mut folders = BTreeMap::new();
+        let mut catalog = Self::default();
         for name in storage.folders()? {
-            if let Some(folder) = folder::load(storage, &name, mode, notices)? {
-                folders.insert(name, folder);
+            if let Some((folder, parked)) = folder::load(storage, &name, mode, notices)? {
+                catalog.folders.insert(name, folder);
+                catalog.parked.extend(parked);
             }
         }
-        Ok(Self { folders })
+        Ok(catalog)
     }
 
     /// The folder of a job.

@@ -9,7 +9,7 @@ use vab_format::vab::{End, KeyArea, VabHeader};
 
 use super::layout::{DATA, FileRole};
 use super::{Inner, is_missing};
-use crate::catalog::{Catalog, JobFolder, StoredFile, Trust};
+use crate::catalog::{Catalog, JobFolder, Parked, StoredFile, Trust};
 use crate::container::read_key_area;
 use crate::names::DiskName;
 use crate::session::{
@@ -58,6 +58,16 @@ fn choose(
 ) -> Result<Target, BeginError> {
     let storage = &*inner.storage;
     let mut catalog = inner.catalog();
+    let mut notices = Vec::new();
+    let same = |parked: &Parked| {
+        let interrupted = &parked.note.request;
+        interrupted.job == request.job && interrupted.database == request.database
+    };
+    let given_up = catalog.give_up(storage, same, &mut notices);
+    for notice in notices {
+        inner.notice(notice);
+    }
+    given_up?;
     let folder = match catalog.job(&request.job) {
         Some(folder) => folder.clone(),
         None => new_folder(storage, &mut catalog, &request.job)?,

@@ -8,6 +8,7 @@
 //!     SRV01 MSSQL backup (…).VACM
 //!     Sales_20261122T033000Z_1f2e3d4c.VAB
 //!     Sales_20261122T033000Z_1f2e3d4c.VASM
+//!     Sales_20261122T033000Z_1f2e3d4c.VABNOTE     of a session on its way
 //! ```
 
 use crate::names::DiskName;
@@ -19,6 +20,8 @@ pub(crate) const DATA: &str = "VAB";
 pub(crate) const FILE_METADATA: &str = "VASM";
 /// Extension of the metadata of one job.
 pub(crate) const JOB_METADATA: &str = "VACM";
+/// Extension of the note of a session on its way, beside the data file.
+pub(crate) const NOTE: &str = "VABNOTE";
 
 pub(super) fn marker() -> StoragePath {
     root_file("vab-repository")
@@ -42,6 +45,7 @@ pub(crate) enum FileRole {
     Data,
     FileMetadata,
     JobMetadata,
+    Note,
     /// A data file that was never published, or a metadata file that was never put in place.
     Unfinished,
     Foreign,
@@ -54,9 +58,10 @@ impl FileRole {
             DATA => Self::Data,
             FILE_METADATA => Self::FileMetadata,
             JOB_METADATA => Self::JobMetadata,
+            NOTE => Self::Note,
             crate::storage::TEMPORARY | crate::storage::UNPUBLISHED => {
                 match base.rsplit_once('.') {
-                    Some((_, DATA | FILE_METADATA | JOB_METADATA)) => Self::Unfinished,
+                    Some((_, DATA | FILE_METADATA | JOB_METADATA | NOTE)) => Self::Unfinished,
                     _ => Self::Foreign,
                 }
             }
@@ -75,7 +80,9 @@ mod tests {
             ("a.VAB", FileRole::Data),
             ("a.VASM", FileRole::FileMetadata),
             ("a.b.VACM", FileRole::JobMetadata),
+            ("a.VABNOTE", FileRole::Note),
             ("a.VASM.tmp", FileRole::Unfinished),
+            ("a.VABNOTE.tmp", FileRole::Unfinished),
             ("a.VAB.part", FileRole::Unfinished),
             ("letter.tmp", FileRole::Foreign),
             (".VAB", FileRole::Foreign),

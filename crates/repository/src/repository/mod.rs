@@ -10,10 +10,12 @@ mod place;
 mod rescan;
 mod retention;
 mod survey;
+mod take_up;
 
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use uuid::Uuid;
 use vab_chain::{PointId, UtcTime};
@@ -31,13 +33,26 @@ use owner::Tenure;
 pub use rescan::{RescanError, RescanOptions, RescanReport};
 pub use retention::{RemoveError, Removed, RetentionPlan};
 pub(crate) use survey::KnownFile;
+pub use take_up::Interrupted;
 
 /// How a repository is opened for writing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RepositoryOptions {
     /// Who this is, for the message to a second server; this process when `None`.
     pub owner: Option<Owner>,
+    /// How long from the opening on a session can be taken up that was on its way when the server
+    /// before was killed. Then what there is of it is removed. Default 1 h.
+    pub keep_interrupted: Duration,
+}
+
+impl Default for RepositoryOptions {
+    fn default() -> Self {
+        Self {
+            owner: None,
+            keep_interrupted: Duration::from_secs(60 * 60),
+        }
+    }
 }
 
 /// A backup repository. Cloning gives another handle to the same one.
@@ -56,6 +71,8 @@ pub(crate) struct Inner {
     notices: Mutex<Vec<Notice>>,
     /// Sessions that are on their way.
     running: AtomicUsize,
+    /// Until when sessions of the server before can be taken up.
+    parked_until: UtcTime,
 }
 
 /// A job and where its files are.
@@ -101,7 +118,9 @@ impl Repository {
     ) -> Result<Self, OpenError> {
         let owner = options.owner.unwrap_or_else(|| Owner::this_process(now));
         let (id, tenure) = open::for_writing(&*storage, owner, now)?;
-        Self::with(storage, Some(id), Some(tenure))
+        let kept = i64::try_from(options.keep_interrupted.as_micros()).unwrap_or(i64::MAX);
+        let until = UtcTime::from_micros(now.as_micros().saturating_add(kept));
+        Self::with(storage, Some(id), Some(tenure), until)
     }
 
     /// Opens a folder for reading, at any time, also beside the server that writes it. Nothing is
@@ -119,13 +138,14 @@ impl Repository {
     /// As [`Repository::open_read_only`].
     pub fn open_read_only_on(storage: Arc<dyn Storage>) -> Result<Self, OpenError> {
         let id = open::for_reading(&*storage)?;
-        Self::with(storage, id, None)
+        Self::with(storage, id, None, UtcTime::from_micros(0))
     }
 
     fn with(
         storage: Arc<dyn Storage>,
         id: Option<Uuid>,
         tenure: Option<Tenure>,
+        parked_until: UtcTime,
     ) -> Result<Self, OpenError> {
         let mode = if tenure.is_some() {
             Mode::Recover
@@ -145,6 +165,7 @@ impl Repository {
                 catalog: Mutex::new(catalog),
                 notices: Mutex::new(notices),
                 running: AtomicUsize::new(0),
+                parked_until,
             }),
         })
     }
@@ -177,6 +198,8 @@ impl Repository {
     /// there: to be called every 20 seconds or so while the disk may be shared. It ends after a
     /// minute. Who was taken over in spite of it commits nothing more.
     ///
+    /// It is also where interrupted sessions are given up whose time has passed.
+    ///
     /// # Errors
     /// When it was taken over, or the disk fails.
     pub fn renew_lease(&self, now: UtcTime) -> Result<(), StorageError> {
@@ -184,7 +207,8 @@ impl Repository {
         match &self.inner.tenure {
             Some(tenure) => tenure
                 .check(storage)
-                .and_then(|()| tenure.renew(storage, now)),
+                .and_then(|()| tenure.renew(storage, now))
+                .and_then(|()| self.inner.give_up_late(now)),
             None => Ok(()),
         }
     }

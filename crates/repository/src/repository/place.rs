@@ -7,10 +7,10 @@ use vab_format::vab::End;
 use vab_format::vasm::{StoredSession, Vasm};
 
 use super::Inner;
-use super::layout::FILE_METADATA;
+use super::layout::{FILE_METADATA, NOTE};
 use crate::catalog::{Notice, StoredFile, Trust, write_file_metadata, write_job_metadata};
 use crate::point::StoredPoint;
-use crate::session::{Place, Placement, Target};
+use crate::session::{Note, Place, Placement, Target};
 use crate::storage::{StorageError, StoragePath};
 
 impl Place for Inner {
@@ -21,6 +21,11 @@ impl Place for Inner {
         }
     }
 
+    fn keep(&self, target: &Target, note: &Note) -> Result<(), StorageError> {
+        let path = target.placement.file().sibling(NOTE);
+        self.storage.replace(&path, &note.encode())
+    }
+
     fn publish(&self, placement: &Placement) -> Result<(), StorageError> {
         match placement {
             Placement::New { file, .. } => self.storage.publish(file),
@@ -28,7 +33,13 @@ impl Place for Inner {
         }
     }
 
-    fn committed(&self, target: &Target, session: StoredSession, end: End) -> StoredPoint {
+    fn committed(
+        &self,
+        target: &Target,
+        session: StoredSession,
+        end: End,
+        noted: bool,
+    ) -> StoredPoint {
         let path = target.placement.file();
         let point = StoredPoint::new(&session.record, path);
         {
@@ -51,13 +62,16 @@ impl Place for Inner {
             }
         }
         self.write_metadata(path);
+        // Before the file is free: the next session has a note of its own.
+        self.forget(path, noted);
         self.release(path);
         self.running.fetch_sub(1, Ordering::SeqCst);
         point
     }
 
-    fn given_up(&self, target: &Target, failure: Option<&str>) {
+    fn given_up(&self, target: &Target, failure: Option<&str>, noted: bool) {
         let path = target.placement.file();
+        self.forget(path, noted);
         match &target.placement {
             Placement::New { file, .. } => {
                 if let Err(error) = self.storage.discard(file) {
@@ -100,6 +114,18 @@ impl Inner {
     fn release(&self, path: &StoragePath) {
         if let Some(file) = self.catalog().file_mut(path) {
             file.writing = false;
+        }
+    }
+
+    /// Removes the note of a session that has ended. One that stays is removed at the next start.
+    fn forget(&self, path: &StoragePath, noted: bool) {
+        if !noted {
+            return;
+        }
+        let file = path.sibling(NOTE);
+        if let Err(error) = self.storage.remove(&file) {
+            let reason = error.to_string();
+            self.notice(Notice::NotCleaned { file, reason });
         }
     }
 

@@ -1,7 +1,8 @@
 //! A backup on its way in.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use vab_chain::{PointId, UtcTime};
 use vab_format::block::BlockHeader;
@@ -9,7 +10,7 @@ use vab_format::record::FRAME_LENGTH;
 use vab_format::stream::StreamEnd;
 use vab_format::vab::{Append, Closing, End, PlacedRecord, VabHeader};
 
-use super::{CommitError, Placement, SessionRequest, WriteError};
+use super::{CommitError, Note, Placement, SessionRequest, WriteError};
 use crate::facts::{Identity, SessionFacts};
 use crate::point::StoredPoint;
 use crate::storage::{DataFile, StorageError};
@@ -18,6 +19,8 @@ use crate::storage::{DataFile, StorageError};
 pub(crate) trait Place: Send + Sync + std::fmt::Debug {
     /// Checks that no other server has taken over.
     fn check_owner(&self) -> Result<(), StorageError>;
+    /// Puts the note of a session beside its file, durably.
+    fn keep(&self, target: &Target, note: &Note) -> Result<(), StorageError>;
     /// Publishes a new file that is durable.
     fn publish(&self, placement: &Placement) -> Result<(), StorageError>;
     /// The commit is durable: the session becomes a restore point.
@@ -26,10 +29,11 @@ pub(crate) trait Place: Send + Sync + std::fmt::Debug {
         target: &Target,
         session: vab_format::vasm::StoredSession,
         end: End,
+        noted: bool,
     ) -> StoredPoint;
     /// The session is given up. `failure` says that the disk failed: the file is not trusted
-    /// again.
-    fn given_up(&self, target: &Target, failure: Option<&str>);
+    /// again. `noted` says that there may be a note.
+    fn given_up(&self, target: &Target, failure: Option<&str>, noted: bool);
 }
 
 /// The file that a session is written to.
@@ -54,10 +58,21 @@ pub struct AppendSession {
     target: Target,
     request: SessionRequest,
     id: PointId,
-    plan: Mutex<Append>,
+    plan: Mutex<Plan>,
+    /// A write has ended.
+    written: Condvar,
+    /// What is kept, so that the session can be taken up; `None` when nobody asked for it.
+    note: Mutex<Option<Note>>,
     /// Why the disk failed, once it did.
     failure: OnceLock<String>,
     ended: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Plan {
+    append: Append,
+    /// Where the records begin that have a place and are not written yet.
+    writing: BTreeSet<u64>,
 }
 
 /// The zero bytes behind a payload.
@@ -70,13 +85,38 @@ impl AppendSession {
         request: SessionRequest,
         id: PointId,
     ) -> Self {
-        let plan = Append::begin(target.end.clone(), id.0, request.streams);
+        let append = Append::begin(target.end.clone(), id.0, request.streams);
+        Self::with(place, target, request, id, append, None)
+    }
+
+    /// A session that an earlier process began; `append` has gone past what is durable of it.
+    pub(crate) fn taken_up(
+        place: Arc<dyn Place>,
+        target: Target,
+        note: Note,
+        append: Append,
+    ) -> Self {
+        let (request, id) = (note.request.clone(), PointId(note.session));
+        Self::with(place, target, request, id, append, Some(note))
+    }
+
+    fn with(
+        place: Arc<dyn Place>,
+        target: Target,
+        request: SessionRequest,
+        id: PointId,
+        append: Append,
+        note: Option<Note>,
+    ) -> Self {
+        let writing = BTreeSet::new();
         Self {
             place,
             target,
             request,
             id,
-            plan: Mutex::new(plan),
+            plan: Mutex::new(Plan { append, writing }),
+            written: Condvar::new(),
+            note: Mutex::new(note),
             failure: OnceLock::new(),
             ended: AtomicBool::new(false),
         }
@@ -103,9 +143,30 @@ impl AppendSession {
         self.request.streams
     }
 
-    /// The totals of the streams so far.
+    /// The totals of the streams so far. Of a session that was just taken up: of what is durable.
     pub fn ends(&self) -> Vec<StreamEnd> {
-        self.plan().ends()
+        self.plan().append.ends()
+    }
+
+    /// From now on keeps what is needed to take the session up after this process was killed:
+    /// [`Repository::take_up`](crate::Repository::take_up) asks for the key. Each
+    /// [`AppendSession::sync`] then says durably how far the session has come, at the price of two
+    /// more calls that wait for the disk.
+    ///
+    /// # Errors
+    /// When the disk fails: the session is over, and its file is not trusted again.
+    pub fn keep_key(&self, key: [u8; 16]) -> Result<(), WriteError> {
+        self.check()?;
+        let note = Note {
+            file: self.target.header.file,
+            ordinal: self.target.end.sessions.saturating_add(1),
+            session: self.id.0,
+            key,
+            durable: self.target.end.committed_length,
+            request: self.request.clone(),
+        };
+        *self.note() = Some(note);
+        self.sync()
     }
 
     /// Writes a block. Different streams may be written at once from different threads; the
@@ -131,8 +192,9 @@ impl AppendSession {
         header.verify(payload).map_err(refused)?;
         let (block, segment) = {
             let mut plan = self.plan();
-            let block = plan.block(header).map_err(refused)?;
-            (block, plan.segment())
+            let block = plan.append.block(header).map_err(refused)?;
+            plan.writing.insert(block.offset);
+            (block, plan.append.segment())
         };
         let padding = PADDING.get(..block.padding).unwrap_or_default();
         let length = (FRAME_LENGTH + payload.len() + padding.len()) as u64;
@@ -145,7 +207,11 @@ impl AppendSession {
                 self.target.file.start_write_back(block.offset, length);
                 segment.map_or(Ok(()), |segment| self.put(&segment))
             });
-        written.map_err(|error| self.failed(error))
+        let written = written.map_err(|error| self.failed(error));
+        // Also when it failed: nobody may wait for it without end.
+        self.plan().writing.remove(&block.offset);
+        self.written.notify_all();
+        written
     }
 
     /// Makes every block durable whose [`AppendSession::write`] has returned.
@@ -154,7 +220,32 @@ impl AppendSession {
     /// When the disk fails: the session is over, and its file is not trusted again.
     pub fn sync(&self) -> Result<(), WriteError> {
         self.check()?;
-        self.target.file.sync().map_err(|error| self.failed(error))
+        let mut note = self.note();
+        let Some(note) = note.as_mut() else {
+            drop(note);
+            return self.target.file.sync().map_err(|error| self.failed(error));
+        };
+        // Blocks of other streams lie between those that were written: without them the way to
+        // these is not to be found again.
+        let durable = self.settled();
+        self.check()?;
+        let synced = self.target.file.sync();
+        note.durable = durable;
+        let kept = synced.and_then(|()| self.place.keep(&self.target, note));
+        kept.map_err(|error| self.failed(error))
+    }
+
+    /// Where the records end that have a place now, once all of them are written.
+    fn settled(&self) -> u64 {
+        let mut plan = self.plan();
+        let end = plan.append.length();
+        while plan.writing.first().is_some_and(|first| *first < end) {
+            plan = self
+                .written
+                .wait(plan)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        end
     }
 
     /// Ends the session: everything is made durable, then the commit record, then the metadata
@@ -174,7 +265,7 @@ impl AppendSession {
     ) -> Result<StoredPoint, CommitError> {
         self.check()?;
         let record = facts.record(self.identity(now), ends.to_vec());
-        let closing = self.plan().clone().commit(record.clone())?;
+        let closing = self.plan().append.clone().commit(record.clone())?;
         let Closing {
             segments,
             commit,
@@ -194,7 +285,8 @@ impl AppendSession {
             commit_length: commit.bytes.len() as u64,
             record,
         };
-        Ok(self.place.committed(&self.target, session, end))
+        let noted = self.note().is_some();
+        Ok(self.place.committed(&self.target, session, end, noted))
     }
 
     /// Gives the session up; what was written of it is cut off.
@@ -243,16 +335,21 @@ impl AppendSession {
         let _ = self.failure.set(error.to_string());
     }
 
-    fn plan(&self) -> MutexGuard<'_, Append> {
+    fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self) -> MutexGuard<'_, Option<Note>> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for AppendSession {
     fn drop(&mut self) {
         if !self.ended.swap(true, Ordering::SeqCst) {
+            let noted = self.note().is_some();
             self.place
-                .given_up(&self.target, self.failure.get().map(String::as_str));
+                .given_up(&self.target, self.failure.get().map(String::as_str), noted);
         }
     }
 }

@@ -56,6 +56,35 @@ pub enum BeginError {
     Storage(#[from] StorageError),
 }
 
+/// Why a session cannot be taken up again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TakeUpError {
+    /// The repository was opened for reading.
+    #[error("the repository is open read-only: only the server that has it can take sessions up")]
+    ReadOnly,
+    /// Nothing is kept of such a session: it was given up, committed, or never began, or it
+    /// belongs to somebody with another key.
+    #[error("session {session} is not kept: run the backup again")]
+    Unknown {
+        /// What was asked for.
+        session: vab_chain::PointId,
+    },
+    /// What was durable of it is not there as it was. It is given up.
+    #[error(
+        "what was written of session {session} cannot be read back ({source}): run the backup again"
+    )]
+    Damaged {
+        /// What was asked for.
+        session: vab_chain::PointId,
+        /// What is wrong.
+        source: crate::container::ReadError,
+    },
+    /// The disk did not do what was asked.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
 /// Why a block cannot be written or made durable. The session is over then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

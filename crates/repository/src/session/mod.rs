@@ -2,13 +2,15 @@
 
 mod append;
 mod error;
+pub(crate) mod note;
 mod placement;
 mod reader;
 mod request;
 
 pub use append::AppendSession;
 pub(crate) use append::{Place, Target};
-pub use error::{BeginError, CommitError, WriteError};
+pub use error::{BeginError, CommitError, TakeUpError, WriteError};
+pub(crate) use note::Note;
 pub(crate) use placement::place;
 pub use placement::{NewFile, Placement};
 pub use reader::SessionReader;

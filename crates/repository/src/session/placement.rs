@@ -41,6 +41,8 @@ pub enum NewFile {
     NotTrusted(String),
     /// The place knows whole files only.
     WholeFiles,
+    /// It was begun by a server that was killed, and goes on.
+    TakenUp,
 }
 
 impl Placement {
@@ -68,6 +70,7 @@ impl fmt::Display for NewFile {
             Self::UnknownKind => f.write_str("the kind of the backup is not known"),
             Self::Busy => f.write_str("another session is being written to the current one"),
             Self::NotTrusted(reason) => write!(f, "the current one is not trusted ({reason})"),
+            Self::TakenUp => f.write_str("it was begun before the server was started again"),
             Self::WholeFiles => f.write_str("this storage has no append"),
         }
     }

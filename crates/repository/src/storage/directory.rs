@@ -196,6 +196,18 @@ impl Storage for LocalDirectory {
         self.remove(&file.extended(UNPUBLISHED))
     }
 
+    fn open_unpublished(
+        &self,
+        file: &StoragePath,
+    ) -> Result<Option<Arc<dyn DataFile>>, StorageError> {
+        let part = file.extended(UNPUBLISHED);
+        match self.system.open(&part, Access::Write) {
+            Ok(raw) => Ok(Some(Arc::new(self.file(file, raw)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.on(Action::Open, &part)(error)),
+        }
+    }
+
     fn open(&self, file: &StoragePath, access: Access) -> Result<Arc<dyn DataFile>, StorageError> {
         let raw = self
             .system

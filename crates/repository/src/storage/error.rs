@@ -20,7 +20,8 @@ pub struct StorageError {
 }
 
 impl StorageError {
-    pub(crate) fn new(action: Action, path: impl Into<String>, source: io::Error) -> Self {
+    /// The failure of a call that the system answered with `source`; for a storage of your own.
+    pub fn new(action: Action, path: impl Into<String>, source: io::Error) -> Self {
         let kind = StorageErrorKind::of(&source);
         Self {
             action,
@@ -28,6 +29,13 @@ impl StorageError {
             kind,
             source,
         }
+    }
+}
+
+impl StorageError {
+    /// Whether a file that is read as a whole was longer than it may be.
+    pub(crate) const fn is_too_long(&self) -> bool {
+        matches!(self.kind, StorageErrorKind::TooLong { .. })
     }
 }
 

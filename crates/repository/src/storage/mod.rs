@@ -91,6 +91,19 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// When it cannot be removed.
     fn discard(&self, file: &StoragePath) -> Result<(), StorageError>;
 
+    /// Opens a created data file that was not published, after the process that created it was
+    /// killed; `None` when it is not there, or such files are not kept here.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn open_unpublished(
+        &self,
+        file: &StoragePath,
+    ) -> Result<Option<Arc<dyn DataFile>>, StorageError> {
+        let _ = file;
+        Ok(None)
+    }
+
     /// Opens a data file.
     ///
     /// # Errors

@@ -118,7 +118,7 @@ impl KeySlot {
                 found: wire::size(page.len()),
             });
         };
-        if page.iter().all(|byte| *byte == 0) {
+        if wire::zero(PART, 0, page).is_ok() {
             return Ok(None);
         }
         if !page.starts_with(&Self::MAGIC) {

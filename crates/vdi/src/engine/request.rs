@@ -62,7 +62,7 @@ impl OpenSetRequest {
     }
 
     /// For a back end whose devices have buffers of their own: as many as may be outstanding.
-    #[cfg(unix)]
+    #[cfg(any(unix, windows))]
     pub(crate) fn with_own_buffers(self) -> Self {
         let mut request = self.clamped();
         let own = request.buffer_count / request.device_names.len().max(1);

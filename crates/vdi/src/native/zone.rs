@@ -20,7 +20,6 @@ impl Zone {
         Self { start, length }
     }
 
-    #[cfg(target_os = "linux")]
     pub(crate) fn start(&self) -> NonNull<u8> {
         self.start
     }

@@ -3,10 +3,6 @@
 mod device;
 mod greeting;
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -15,9 +11,8 @@ use self::device::ClientDevice;
 use self::greeting::{Greeting, Met};
 use super::directory::Directory;
 use super::memory::Slots;
-use super::place::Place;
 use super::session::{Fate, Session};
-use super::socket::Socket;
+use super::sys::{Listener, Place, Socket, Wake};
 use crate::clock::Deadline;
 use crate::code::Features;
 use crate::config::SetConfig;
@@ -27,7 +22,7 @@ use crate::name::DeviceName;
 use crate::seam::{Cause, ClientDeviceLink, ClientSetLink};
 use crate::sync::lock;
 
-/// A set whose socket engines find.
+/// A set that engines find in the folder.
 #[derive(Debug)]
 pub(super) struct ClientSet {
     directory: Directory,
@@ -36,9 +31,9 @@ pub(super) struct ClientSet {
     /// Until the set is closed.
     place: Mutex<Option<Place>>,
     /// Until an engine came.
-    listener: Mutex<Option<UnixListener>>,
-    /// Its other end is cut to wake whoever waits for an engine.
-    wake: (Socket, UnixStream),
+    listener: Mutex<Option<Listener>>,
+    /// Wakes whoever waits for an engine.
+    wake: Wake,
     aborted: AtomicBool,
     /// Connections that are not part of a session yet.
     greeted: Mutex<Vec<Arc<Socket>>>,
@@ -59,16 +54,16 @@ impl ClientSet {
         let place = Place::take(directory.path(), name)
             .map_err(io_error("taking the set's name in the folder"))?
             .ok_or_else(|| CreateError::NameTaken { name: name.clone() })?;
-        let listener = listen(&place, directory.socket_mode())
-            .map_err(io_error("opening the set's socket"))?;
-        let (near, far) = UnixStream::pair().map_err(io_error("making a pair of sockets"))?;
+        let listener = Listener::open(&place, &directory.users)
+            .map_err(io_error("opening the set for connections"))?;
+        let wake = Wake::new().map_err(io_error("making what ends a wait"))?;
         Ok(Self {
             directory,
             device_names: config.device_names().to_vec(),
             features: config.features(),
             place: Mutex::new(Some(place)),
             listener: Mutex::new(Some(listener)),
-            wake: (Socket::new(near), far),
+            wake,
             aborted: AtomicBool::new(false),
             greeted: Mutex::default(),
             session: OnceLock::new(),
@@ -111,10 +106,10 @@ impl ClientSetLink for ClientSet {
             return Ok(Some(*configuration));
         }
         let listener = lock(&self.listener);
-        let Some(socket) = &*listener else {
+        let Some(door) = &*listener else {
             return Err(WaitError::Aborted);
         };
-        let result = Greeting::new(self, socket).wait(Deadline::after(Some(timeout)));
+        let result = Greeting::new(self, door).wait(Deadline::after(Some(timeout)));
         drop(listener);
         if self.is_aborted() {
             return Err(WaitError::Aborted);
@@ -122,7 +117,7 @@ impl ClientSetLink for ClientSet {
         match result {
             Ok(found) => Ok(found.map(|met| self.settle(met))),
             Err(error) => Err(WaitError::Io {
-                action: "waiting at the set's socket",
+                action: "waiting for connections to the set",
                 error: Arc::new(error),
             }),
         }
@@ -154,7 +149,7 @@ impl ClientSetLink for ClientSet {
 
     fn abort(&self, cause: Cause) {
         self.aborted.store(true, Ordering::Release);
-        self.wake.0.cut();
+        self.wake.wake();
         for socket in &*lock(&self.greeted) {
             socket.cut();
         }
@@ -168,11 +163,4 @@ impl ClientSetLink for ClientSet {
         lock(&self.place).take();
         Ok(())
     }
-}
-
-fn listen(place: &Place, mode: u32) -> io::Result<UnixListener> {
-    let listener = UnixListener::bind(place.socket_path())?;
-    fs::set_permissions(place.socket_path(), fs::Permissions::from_mode(mode))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

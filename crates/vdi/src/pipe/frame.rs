@@ -10,7 +10,7 @@
 
 use std::io;
 
-use super::socket::Socket;
+use super::sys::Socket;
 use crate::clock::Deadline;
 
 /// Bytes of a head.
@@ -202,8 +202,6 @@ fn receive(
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
     use proptest::prelude::*;
@@ -220,6 +218,10 @@ mod tests {
 
     fn at_once() -> Deadline {
         Deadline::after(Some(Duration::ZERO))
+    }
+
+    fn never() -> Deadline {
+        Deadline::after(None)
     }
 
     /// Eight bytes for any body.
@@ -253,14 +255,13 @@ mod tests {
 
     #[test]
     fn a_frame_that_comes_byte_by_byte_is_put_together() {
-        let (mut far, near) = UnixStream::pair().unwrap();
-        let near = Socket::new(near);
+        let (far, near) = Socket::pair().unwrap();
         let mut reader = FrameReader::default();
         let frame = [&HEAD_OF_WRITE.encode()[..], b"hello"].concat();
         for byte in &frame {
             let progress = reader.next(&near, at_once(), room).unwrap();
             assert!(matches!(progress, Progress::TimedOut));
-            far.write_all(&[*byte]).unwrap();
+            far.send(&[*byte], &[], never()).unwrap();
         }
         let progress = reader.next(&near, at_once(), room).unwrap();
         let Progress::Frame(head, buffer) = progress else {
@@ -271,25 +272,25 @@ mod tests {
 
     #[test]
     fn a_body_beyond_its_buffer_is_refused_before_it_is_read() {
-        let (mut far, near) = UnixStream::pair().unwrap();
+        let (far, near) = Socket::pair().unwrap();
         let head = Head {
             body: u32::MAX,
             ..HEAD_OF_WRITE
         };
-        far.write_all(&head.encode()).unwrap();
+        far.send(&head.encode(), &[], never()).unwrap();
         let mut reader = FrameReader::default();
-        let result = reader.next(&Socket::new(near), at_once(), room);
+        let result = reader.next(&near, at_once(), room);
         assert!(matches!(result, Err(FrameError::Rule(_))));
     }
 
     #[test]
     fn a_connection_cut_in_the_middle_of_a_frame_is_cut() {
-        let (mut far, near) = UnixStream::pair().unwrap();
-        far.write_all(&HEAD_OF_WRITE.encode()).unwrap();
-        far.write_all(b"hel").unwrap();
+        let (far, near) = Socket::pair().unwrap();
+        far.send(&HEAD_OF_WRITE.encode(), &[], never()).unwrap();
+        far.send(b"hel", &[], never()).unwrap();
         drop(far);
         let mut reader = FrameReader::default();
-        let result = reader.next(&Socket::new(near), at_once(), room);
+        let result = reader.next(&near, at_once(), room);
         assert!(matches!(result, Ok(Progress::Cut)));
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::hello::MAX_MESSAGE;
-use super::socket::Socket;
+use super::sys::Socket;
 use crate::clock::Deadline;
 
 pub(super) fn send(socket: &Socket, message: &[u8], deadline: Deadline) -> io::Result<()> {
@@ -13,12 +13,29 @@ pub(super) fn send(socket: &Socket, message: &[u8], deadline: Deadline) -> io::R
 
 pub(super) fn receive(socket: &Socket, deadline: Deadline) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
-    socket.receive_exact(&mut length, deadline)?;
+    receive_exact(socket, &mut length, deadline)?;
     let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
     if length > MAX_MESSAGE {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let mut message = vec![0; length];
-    socket.receive_exact(&mut message, deadline)?;
+    receive_exact(socket, &mut message, deadline)?;
     Ok(message)
+}
+
+/// Fills `into`.
+pub(super) fn receive_exact(
+    socket: &Socket,
+    into: &mut [u8],
+    deadline: Deadline,
+) -> io::Result<()> {
+    let mut filled = 0;
+    while let Some(room) = into.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match socket.receive(room, deadline)? {
+            None => return Err(io::ErrorKind::TimedOut.into()),
+            Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(count) => filled += count,
+        }
+    }
+    Ok(())
 }

@@ -1,31 +1,46 @@
 //! Virtual devices between processes of one machine, for engines that are no SQL Server.
 //!
-//! A [`Directory`] is a folder in which clients leave a socket per set and engines find it by the
+//! A [`Directory`] is a folder in which clients leave word of each set and engines find it by the
 //! set's name. Every device has a connection of its own, and one more belongs to the set: it says
 //! why the others were cut off. The death of a process closes its connections, which the other
 //! side sees at once.
 //!
-//! On Linux the data is in memory that both processes have; elsewhere, or where the folder is told
-//! so, it goes through the connections.
+//! | | Unix | Windows |
+//! |---|---|---|
+//! | a connection is | a Unix-domain socket, whose file is in the folder | a named pipe of a random name, which a file in the folder has |
+//! | the data is | on Linux in memory that both processes have, else in the connections | in memory that both processes have |
+//! | who may connect | the own user, root, and [allowed](Directory::allow_user) users, by the credentials of the socket | the own user, administrators, the system, and allowed users, by the access list of the pipe and the owner of the process or pipe |
+//! | who cannot | other machines | other machines: the pipe refuses remote clients |
 //!
-//! Both sides check who is at the other end: the own user and root, and users that were
-//! [allowed](Directory::allow_user). Everything a peer sends is checked against the limits of the
-//! set before memory is taken for it.
+//! Where a folder is [told so](Directory::without_shared_memory), or the processes cannot share
+//! memory, the data goes through the connections.
+//!
+//! Both sides check who is at the other end. Everything a peer sends is checked against the limits
+//! of the set before memory is taken for it.
 
 mod client;
 mod directory;
 mod engine;
+mod file_name;
 mod frame;
 mod hello;
-#[cfg_attr(not(target_os = "linux"), path = "no_memory.rs")]
+#[cfg_attr(not(any(target_os = "linux", windows)), path = "no_memory.rs")]
 #[cfg_attr(
-    target_os = "linux",
+    any(target_os = "linux", windows),
     expect(unsafe_code, reason = "memory is shared with another process")
 )]
 mod memory;
 mod message;
-mod place;
 mod session;
-mod socket;
+#[cfg(unix)]
+#[path = "unix/mod.rs"]
+mod sys;
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
+mod sys;
+mod token;
+mod user;
 
 pub use directory::Directory;
+pub use sys::User;
+pub use user::UserError;

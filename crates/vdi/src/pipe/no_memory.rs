@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::socket::Socket;
+use super::sys::Socket;
 use crate::buffer::Buffer;
 use crate::clock::Deadline;
 
@@ -28,6 +28,10 @@ pub(super) struct Shape {
 impl Memory {
     pub(super) fn create(_shape: Shape) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn can_receive(_socket: &Socket) -> bool {
+        false
     }
 
     pub(super) fn send(&self, _socket: &Socket, _deadline: Deadline) -> io::Result<()> {

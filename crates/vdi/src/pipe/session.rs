@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::socket::Socket;
+use super::sys::Socket;
 use crate::clock::Deadline;
 use crate::error::{DeviceError, EngineError};
 use crate::seam::Cause;

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "tls")]
 pub(crate) mod certificate;
+mod run;
 pub(crate) mod security;
+mod state;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,14 +12,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
 
+pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, SelectionArguments};
 use security::{ConnectSecurity, ServeSecurity};
+pub(crate) use state::{RecoverArguments, StateArguments};
 
 /// The address that `serve` listens on when none is given.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:9420";
 
 /// Back up, list, verify and restore SQL Server databases through virtual devices.
 #[derive(Debug, Parser)]
-#[command(name = "vab", version, max_term_width = 100)]
+#[command(name = "vab", version, max_term_width = 100, after_help = crate::exit::HELP)]
 pub(crate) struct Arguments {
     /// Say more on standard error (repeat for debug output).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -32,8 +36,10 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Run the backup manager and target mover until Ctrl-C.
     Serve(ServeArguments),
-    /// Back up one database of an embedded-engine folder.
+    /// Back up databases of an engine, by policy.
     Backup(BackupArguments),
+    /// Show the databases of an engine: how they stand, and what would be backed up next.
+    Databases(DatabasesArguments),
     /// Take native SQL Server backup files into a job, one restore point per backup set.
     Import(ImportArguments),
     /// Show jobs, databases, restore points and files.
@@ -42,6 +48,8 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Restore a database along the planned chain.
     Restore(RestoreArguments),
+    /// Bring a database online that is restoring or in standby.
+    Recover(RecoverArguments),
     /// Read everything back and say, per restore point, whether it is whole.
     Verify(VerifyArguments),
     /// Draw the moments one can restore to, with gaps and forks.
@@ -114,24 +122,27 @@ pub(crate) struct BackupArguments {
     /// The job; created by its first backup.
     #[arg(long, value_name = "NAME")]
     pub job: String,
-    /// The engine: `sim:DIR` is the embedded one.
+    /// The engine: `mssql://USER@HOST` is a SQL Server (its password in `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
-    /// The database to back up.
-    #[arg(long, value_name = "DB")]
-    pub database: String,
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// What to back up.
     #[arg(long = "type", value_enum)]
     pub kind: KindArgument,
-    /// A backup beside the chain: no base for differentials, no log truncation.
+    /// A backup beside the chain: no base for differentials, no log truncation. Not of `diff`.
     #[arg(long)]
     pub copy_only: bool,
-    /// Parallel streams; each is one virtual device.
+    /// Parallel streams of one database at most; each is one virtual device.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub streams: u16,
+    #[command(flatten)]
+    pub policy: PolicyArguments,
+    #[command(flatten)]
+    pub report: ReportArguments,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KindArgument {
     Full,
     Diff,
@@ -212,7 +223,7 @@ pub(crate) struct RestoreArguments {
     /// Restore to the end of this restore point.
     #[arg(long, value_name = "ID")]
     pub point: Option<PointId>,
-    /// The engine that receives the database: `sim:DIR` is the embedded one.
+    /// The engine that receives the database: `mssql://USER@HOST` is a SQL Server, `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE", required_unless_present = "dry_run")]
     pub engine: Option<String>,
     /// Restore under another name.
@@ -221,6 +232,8 @@ pub(crate) struct RestoreArguments {
     /// Replace a database of that name.
     #[arg(long)]
     pub replace: bool,
+    #[command(flatten)]
+    pub state: StateArguments,
     /// Print the plan and stop.
     #[arg(long)]
     pub dry_run: bool,

@@ -3,11 +3,13 @@
 mod backup;
 #[cfg(feature = "tls")]
 mod certificate;
+mod databases;
 mod demo;
 mod export;
 mod import;
 mod inspect;
 mod list;
+mod recover;
 mod rescan;
 mod restore;
 mod serve;
@@ -23,18 +25,19 @@ use crate::args::{CatalogArguments, Command, ServerAddress};
 /// What `main` needs to know of an error: that it can be printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// The moment or state that was asked for cannot be restored, or something stored is not whole.
-pub(crate) const NOT_RESTORABLE: u8 = 3;
+pub(crate) use crate::exit::NOT_RESTORABLE;
 
 pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Backup(arguments) => backup::run(arguments).await,
+        Command::Databases(arguments) => databases::run(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
         Command::List(arguments) => list::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Timeline(arguments) => timeline::run(arguments).await,
         Command::Rescan(arguments) => rescan::run(&arguments),

@@ -39,6 +39,11 @@ impl Bars {
         })
     }
 
+    /// Lets something be written to the terminal between the bars.
+    pub(crate) fn pause<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+
     /// Takes the finished bars off the screen's bookkeeping and ends their line.
     pub(crate) fn clear(&self) {
         // A terminal that cannot be written to shows no bars; nothing is lost.

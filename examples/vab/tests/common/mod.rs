@@ -74,11 +74,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(repository: &Path) -> Self {
-        Self::start_with(repository, &[])
+        Self::start_with(repository, "127.0.0.1:0", &[])
     }
 
-    pub(crate) fn start_with(repository: &Path, more: &[String]) -> Self {
-        let mut child = vab(["serve", "--listen", "127.0.0.1:0", "--repository"])
+    pub(crate) fn start_at(repository: &Path, address: &str) -> Self {
+        Self::start_with(repository, address, &[])
+    }
+
+    pub(crate) fn start_with(repository: &Path, address: &str, more: &[String]) -> Self {
+        let mut child = vab(["serve", "--listen", address, "--repository"])
             .arg(repository)
             .args(more)
             .stdout(Stdio::piped())

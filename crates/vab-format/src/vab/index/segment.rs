@@ -120,6 +120,9 @@ impl IndexSegment {
             }
         }
         let mut fields = Fields::new(part, payload);
+        if header.count == 0 {
+            return Err(fields.invalid("entries", 0));
+        }
         let count = usize::try_from(header.count).unwrap_or(usize::MAX);
         let entries = IndexEntry::decode_run(&mut fields, count, reference.start)?;
         fields.finish()?;

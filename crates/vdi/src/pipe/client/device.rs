@@ -13,7 +13,7 @@ use crate::error::DeviceError;
 use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress, Room};
 use crate::pipe::memory::Slots;
 use crate::pipe::session::Session;
-use crate::pipe::socket::Socket;
+use crate::pipe::sys::Socket;
 use crate::seam::{ClientDeviceLink, Completion, RawCommand, Received, Ticket};
 
 #[derive(Debug)]
@@ -209,9 +209,6 @@ fn number(value: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::os::unix::net::UnixStream;
-
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -234,11 +231,11 @@ mod tests {
 
     /// A device whose engine sent these bytes and died.
     fn device_with(bytes: &[u8]) -> ClientDevice {
-        let (control, _) = UnixStream::pair().unwrap();
-        let (near, mut far) = UnixStream::pair().unwrap();
-        far.write_all(bytes).unwrap();
-        let devices = vec![Arc::new(Socket::new(near))];
-        let session = Session::new(Arc::new(Socket::new(control)), devices);
+        let (control, _) = Socket::pair().unwrap();
+        let (near, far) = Socket::pair().unwrap();
+        far.send(bytes, &[], Deadline::after(None)).unwrap();
+        let devices = vec![Arc::new(near)];
+        let session = Session::new(Arc::new(control), devices);
         ClientDevice::new(Arc::new(session), 0, &AGREED, None)
     }
 

@@ -1,28 +1,25 @@
 //! How a client finds out who knocks.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags};
 
 use super::ClientSet;
 use crate::clock::Deadline;
 use crate::configuration::Configuration;
 use crate::engine::OpenSetRequest;
-use crate::pipe::hello::{Answer, Hello, Token};
+use crate::pipe::hello::{Answer, Hello};
 use crate::pipe::memory::{Memory, Slots};
 use crate::pipe::message;
 use crate::pipe::session::Session;
-use crate::pipe::socket::{Socket, any_ready};
+use crate::pipe::sys::{Listener, Socket};
+use crate::pipe::token::random;
 use crate::sync::lock;
 
 /// The wait for an engine and its connections.
 pub(super) struct Greeting<'a> {
     set: &'a ClientSet,
-    listener: &'a UnixListener,
+    listener: &'a Listener,
 }
 
 /// What a met engine makes. The slots are in the order of the set's devices.
@@ -34,7 +31,7 @@ pub(super) struct Met {
 }
 
 impl<'a> Greeting<'a> {
-    pub(super) fn new(set: &'a ClientSet, listener: &'a UnixListener) -> Self {
+    pub(super) fn new(set: &'a ClientSet, listener: &'a Listener) -> Self {
         Self { set, listener }
     }
 
@@ -45,8 +42,7 @@ impl<'a> Greeting<'a> {
             let Some(socket) = self.accept(deadline)? else {
                 return Ok(None);
             };
-            let patience = Deadline::after(Some(self.set.directory.handshake));
-            if let Ok(Some(met)) = self.meet(&socket, patience) {
+            if let Ok(Some(met)) = self.meet(&socket, self.patience()) {
                 return Ok(Some(met));
             }
             lock(&self.set.greeted).clear();
@@ -56,26 +52,25 @@ impl<'a> Greeting<'a> {
         }
     }
 
+    /// How long a connection may take from now on.
+    fn patience(&self) -> Deadline {
+        Deadline::after(Some(self.set.directory.handshake))
+    }
+
     /// The next trusted connection; `None` when none came in time or the set was aborted.
     fn accept(&self, deadline: Deadline) -> io::Result<Option<Arc<Socket>>> {
         loop {
-            let mut fds = [
-                PollFd::new(self.listener, PollFlags::IN),
-                PollFd::new(self.set.wake.0.stream(), PollFlags::IN),
-            ];
-            if !any_ready(&mut fds, deadline)? || self.set.is_aborted() {
+            let Some(socket) = self.listener.accept(&self.set.wake, deadline)? else {
                 return Ok(None);
-            }
-            let stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(error) if is_passing(&error) => continue,
-                Err(error) => return Err(error),
             };
-            let socket = Arc::new(Socket::new(stream));
+            let socket = Arc::new(socket);
             if matches!(self.set.directory.stranger(&socket), Ok(None)) {
                 lock(&self.set.greeted).push(Arc::clone(&socket));
                 // The abort may have looked at the list before.
                 return Ok((!self.set.is_aborted()).then_some(socket));
+            }
+            if deadline.left() == Some(Duration::ZERO) {
+                return Ok(None);
             }
         }
     }
@@ -100,13 +95,13 @@ impl<'a> Greeting<'a> {
             }
         };
         let welcome = Answer::Welcome {
-            token: token(),
+            token: random(),
             features: self.set.features,
-            memory: offered && self.set.directory.memory,
+            memory: offered && self.set.directory.memory && Memory::can_receive(control),
         };
         message::send(control, &welcome.encode(), patience)?;
         let slots = Self::slots(control, &welcome, &positions, &request, patience)?;
-        let found = self.gather(control, &welcome, &positions, patience)?;
+        let found = self.gather(control, &welcome, &positions)?;
         let configuration = request.configuration(self.set.features);
         Ok(found.map(|session| Met {
             session,
@@ -138,10 +133,11 @@ impl<'a> Greeting<'a> {
         control: &Arc<Socket>,
         welcome: &Answer,
         positions: &[usize],
-        patience: Deadline,
     ) -> io::Result<Option<Session>> {
         let mut devices: Vec<Option<Arc<Socket>>> = vec![None; positions.len()];
         while devices.iter().any(Option::is_none) {
+            // Each connection has the whole limit: there can be many.
+            let patience = self.patience();
             let Some(socket) = self.accept(patience)? else {
                 return Ok(None);
             };
@@ -169,25 +165,4 @@ impl<'a> Greeting<'a> {
         let devices = devices.into_iter().flatten().collect();
         Ok(Some(Session::new(Arc::clone(control), devices)))
     }
-}
-
-/// Errors of an accept that are the peer's, not the listener's.
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
-    matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
-}
-
-/// A number nobody else uses; the hasher's seeds are random.
-fn token() -> Token {
-    let half = || {
-        RandomState::new()
-            .hash_one(std::process::id())
-            .to_le_bytes()
-    };
-    let (a, b) = (half(), half());
-    let mut token = Token::default();
-    for (to, from) in token.iter_mut().zip(a.into_iter().chain(b)) {
-        *to = from;
-    }
-    token
 }

@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress, Room};
 use crate::pipe::memory::Slots;
 use crate::pipe::session::Session;
-use crate::pipe::socket::Socket;
+use crate::pipe::sys::Socket;
 use crate::seam::{Completion, EngineDeviceLink, RawCommand, Ticket};
 
 #[derive(Debug)]

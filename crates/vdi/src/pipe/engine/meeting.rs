@@ -1,7 +1,6 @@
 //! How an engine finds a set and connects to it.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -15,9 +14,8 @@ use crate::pipe::directory::Directory;
 use crate::pipe::hello::{Answer, Hello};
 use crate::pipe::memory::{Memory, Slots};
 use crate::pipe::message;
-use crate::pipe::place::socket_path;
 use crate::pipe::session::Session;
-use crate::pipe::socket::Socket;
+use crate::pipe::sys::{self, Socket};
 
 /// How long to sleep before looking again whether a set was created.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -122,13 +120,12 @@ impl Visit<'_> {
     }
 
     fn connect(&self, hello: &Hello) -> Result<(Arc<Socket>, Answer), Missed> {
-        let path = socket_path(self.directory.path(), self.name);
-        let stream = UnixStream::connect(path).map_err(|error| missed("connecting", error))?;
-        let socket = Socket::new(stream);
+        let socket = sys::connect(self.directory.path(), self.name, self.deadline)
+            .map_err(|error| missed("connecting", error))?;
         match self.directory.stranger(&socket) {
             Ok(None) => {}
             Ok(Some(user)) => {
-                let name = self.name.clone();
+                let (name, user) = (self.name.clone(), user.to_string());
                 return Err(Missed::Error(EngineError::Stranger { name, user }));
             }
             Err(error) => return Err(missed("asking who the client is", error)),
@@ -157,7 +154,7 @@ impl Visit<'_> {
     }
 }
 
-/// No socket, a socket of the dead, or a client that is just going: all mean that nobody is home.
+/// No connection, one to the dead, or a client that is just going: all mean that nobody is home.
 fn missed(action: &'static str, error: io::Error) -> Missed {
     use io::ErrorKind::{
         BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, TimedOut, UnexpectedEof,

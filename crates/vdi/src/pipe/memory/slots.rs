@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn slots() -> Slots {
-        let (area, _descriptor) = Area::create(3 * 4096).unwrap();
+        let (area, _shared) = Area::create(3 * 4096).unwrap();
         Slots::new(Arc::new(area), 4096, 2, 4096)
     }
 

@@ -1,0 +1,82 @@
+//! A stand-in for SQL Server: it speaks the protocol, answers the questions that are asked of a
+//! server, and plays `BACKUP` and `RESTORE` with the embedded engine, through virtual devices in a
+//! folder. What it does not know it refuses, as the server would.
+
+mod answer;
+mod parse;
+mod play;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use vab_chain::{BackupSet, ServerTime};
+use vab_engine::sim;
+
+use crate::tds::session::{Handler, Secure, Session, listen};
+use crate::tds::token::{self, End};
+
+/// A server with databases.
+pub(crate) struct StandIn {
+    pub(crate) instance: sim::Instance,
+    /// Where virtual devices are found.
+    devices: PathBuf,
+    /// The sets that were made, by the first device of each.
+    history: Mutex<Vec<(String, BackupSet)>>,
+    /// Every statement that came.
+    said: Mutex<Vec<String>>,
+    /// Whether the login may do everything.
+    pub(crate) sysadmin: bool,
+    /// Falsifies what is told about backups.
+    pub(crate) lies: Option<fn(&mut BackupSet)>,
+}
+
+impl StandIn {
+    pub(crate) fn new(devices: PathBuf, clock: fn() -> ServerTime) -> Self {
+        Self {
+            instance: sim::Instance::memory(sim::Options::new(clock).server("SIM").utc_offset(0)),
+            devices,
+            history: Mutex::default(),
+            said: Mutex::default(),
+            sysadmin: true,
+            lies: None,
+        }
+    }
+
+    /// Starts to listen.
+    pub(crate) fn start(self, secure: Option<Arc<dyn Secure>>) -> (Arc<Self>, SocketAddr) {
+        let server = Arc::new(self);
+        let handler = Arc::clone(&server) as Arc<dyn Handler>;
+        let address = listen(secure, handler);
+        (server, address)
+    }
+
+    /// The statements that came and begin with this word.
+    pub(crate) fn said(&self, word: &str) -> Vec<String> {
+        let said = self.said.lock().unwrap();
+        said.iter().filter(|text| text.starts_with(word)).cloned().collect()
+    }
+}
+
+impl Handler for StandIn {
+    fn batch(&self, session: &mut Session, text: &str) -> io::Result<()> {
+        self.said.lock().unwrap().push(text.to_owned());
+        if let Some(table) = answer::answer(self, text) {
+            session.send(&table.tokens())?;
+            return session.end(End::Well);
+        }
+        if text == "SET LANGUAGE us_english" {
+            session.send(&token::info(5703, "Changed language setting to us_english."))?;
+            return session.end(End::Well);
+        }
+        match parse::parse(text) {
+            Ok(statement) => play::play(self, session, statement),
+            Err(near) => {
+                let text = format!("Incorrect syntax near '{near}'.");
+                session.send(&token::error(102, 1, &text))?;
+                session.end(End::Badly)
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What Unix does in its own way.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Files can be renamed and removed whoever has them open.
+pub(super) fn patiently<T>(action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut action = action;
+    action()
+}
+
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+pub(super) fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn free_bytes(path: &Path) -> io::Result<Option<u64>> {
+    let status = rustix::fs::statvfs(path)?;
+    Ok(Some(status.f_bavail.saturating_mul(status.f_frsize)))
+}
+
+pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn write_at(file: &File, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
+    let parts: Vec<_> = parts.iter().map(|part| io::IoSlice::new(part)).collect();
+    Ok(rustix::io::pwritev(file, &parts, offset)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn write_at(file: &File, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
+    let first = parts.first().copied().unwrap_or_default();
+    FileExt::write_at(file, first, offset)
+}
+
+/// Linux starts to write a range that it is told will not be needed, and drops what is clean.
+#[cfg(target_os = "linux")]
+pub(super) fn start_write_back(file: &File, offset: u64, length: u64) {
+    use rustix::fs::{Advice, fadvise};
+
+    if let Some(length) = std::num::NonZeroU64::new(length) {
+        // A hint: the sync at the commit finds what went wrong.
+        let _ = fadvise(file, offset, Some(length), Advice::DontNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn start_write_back(_file: &File, _offset: u64, _length: u64) {}

@@ -1,0 +1,204 @@
+//! A connected pipe whose calls end in time.
+
+use std::io;
+use std::os::windows::io::{AsHandle, OwnedHandle};
+use std::sync::{Arc, Mutex};
+
+use super::event::Event;
+use super::operation::{Ended, Wait};
+use crate::clock::Deadline;
+use crate::sync::lock;
+
+/// A connection to the other side. Reads and writes never block beyond their deadline.
+#[derive(Debug)]
+pub(in crate::pipe) struct Socket {
+    end: End,
+    /// `None` when it was cut; closed when no call uses it any more.
+    pipe: Mutex<Option<Arc<OwnedHandle>>>,
+    cut: Event,
+    /// One read at a time, and one write.
+    reading: Mutex<Event>,
+    writing: Mutex<Event>,
+}
+
+/// Which end of the pipe this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its maker's.
+    Made,
+    /// That of whoever connected.
+    Connected,
+}
+
+impl Socket {
+    pub(super) fn new(pipe: OwnedHandle, end: End) -> io::Result<Self> {
+        Ok(Self {
+            end,
+            pipe: Mutex::new(Some(Arc::new(pipe))),
+            cut: Event::new()?,
+            reading: Mutex::new(Event::new()?),
+            writing: Mutex::new(Event::new()?),
+        })
+    }
+
+    pub(super) fn end(&self) -> End {
+        self.end
+    }
+
+    /// The pipe, unless it was cut.
+    pub(super) fn pipe(&self) -> Option<Arc<OwnedHandle>> {
+        lock(&self.pipe).clone()
+    }
+
+    /// Some bytes; 0 at the end of the stream, `None` when none came in time.
+    pub(in crate::pipe) fn receive(
+        &self,
+        into: &mut [u8],
+        deadline: Deadline,
+    ) -> io::Result<Option<usize>> {
+        let event = lock(&self.reading);
+        let Some(pipe) = self.pipe() else {
+            return Ok(Some(0));
+        };
+        let wait = Wait {
+            pipe: pipe.as_handle(),
+            event: &event,
+            stop: &self.cut,
+            deadline,
+        };
+        match wait.read(into)? {
+            Ended::Done(bytes) => Ok(Some(bytes)),
+            Ended::TimedOut => Ok(None),
+            Ended::Stopped | Ended::Cut => Ok(Some(0)),
+        }
+    }
+
+    /// Sends all of both parts.
+    pub(in crate::pipe) fn send(
+        &self,
+        head: &[u8],
+        body: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<()> {
+        let event = lock(&self.writing);
+        for part in [head, body] {
+            let mut sent = 0;
+            while let Some(rest) = part.get(sent..).filter(|rest| !rest.is_empty()) {
+                let Some(pipe) = self.pipe() else {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                };
+                let wait = Wait {
+                    pipe: pipe.as_handle(),
+                    event: &event,
+                    stop: &self.cut,
+                    deadline,
+                };
+                match wait.write(rest)? {
+                    Ended::Done(bytes) => sent += bytes,
+                    Ended::TimedOut => return Err(io::ErrorKind::TimedOut.into()),
+                    Ended::Stopped | Ended::Cut => {
+                        return Err(io::ErrorKind::BrokenPipe.into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the connection, which wakes both sides. What was sent before still arrives.
+    pub(in crate::pipe) fn cut(&self) {
+        self.cut.set();
+        lock(&self.pipe).take();
+    }
+
+    /// Two ends.
+    #[cfg(test)]
+    pub(in crate::pipe) fn pair() -> io::Result<(Self, Self)> {
+        super::listener::pair()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn never() -> Deadline {
+        Deadline::after(None)
+    }
+
+    fn at_once() -> Deadline {
+        Deadline::after(Some(Duration::ZERO))
+    }
+
+    #[test]
+    fn what_was_sent_before_a_cut_arrives_and_then_the_end() {
+        for turned in [false, true] {
+            let (mut near, mut far) = Socket::pair().unwrap();
+            if turned {
+                std::mem::swap(&mut near, &mut far);
+            }
+            near.send(b"last", b" word", never()).unwrap();
+            near.cut();
+            let mut word = [0; 9];
+            assert_eq!(far.receive(&mut word, never()).unwrap(), Some(9));
+            assert_eq!(&word, b"last word");
+            assert_eq!(far.receive(&mut word, never()).unwrap(), Some(0));
+            let error = far.send(b"x", &[], never()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        }
+    }
+
+    #[test]
+    fn a_read_that_timed_out_took_nothing() {
+        let (near, far) = Socket::pair().unwrap();
+        let mut byte = [0];
+        for sent in 0..50 {
+            assert_eq!(near.receive(&mut byte, at_once()).unwrap(), None);
+            far.send(&[sent], &[], never()).unwrap();
+            assert_eq!(near.receive(&mut byte, never()).unwrap(), Some(1));
+            assert_eq!(byte, [sent]);
+        }
+    }
+
+    #[test]
+    fn a_cut_wakes_who_waits_on_either_side() {
+        let (near, far) = Socket::pair().unwrap();
+        let (near, far) = (Arc::new(near), Arc::new(far));
+        let waiters = [&near, &far].map(|socket| {
+            let socket = Arc::clone(socket);
+            thread::spawn(move || socket.receive(&mut [0], never()))
+        });
+        near.cut();
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap().unwrap(), Some(0));
+        }
+        assert!(near.send(b"x", &[], never()).is_err());
+    }
+
+    #[test]
+    fn a_send_that_nobody_reads_ends_in_time() {
+        let (near, _far) = Socket::pair().unwrap();
+        let soon = Deadline::after(Some(Duration::from_millis(20)));
+        let error = near.send(&vec![0; 4 << 20], &[], soon).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn more_than_the_pipe_holds_goes_through() {
+        let (near, far) = Socket::pair().unwrap();
+        let sender = thread::spawn(move || near.send(&vec![7; 1 << 20], b"end", never()));
+        let (mut all, mut room) = (Vec::new(), vec![0; 10_000]);
+        while let Some(count @ 1..) = far.receive(&mut room, never()).unwrap() {
+            all.extend_from_slice(&room[..count]);
+            if all.len() == (1 << 20) + 3 {
+                break;
+            }
+        }
+        sender.join().unwrap().unwrap();
+        assert!(all.ends_with(b"\x07end"));
+    }
+}

@@ -1,0 +1,42 @@
+//! Arguments about the state that a restore begins with and leaves.
+
+use clap::Args;
+use vab_manager::engine::Recovery;
+
+/// What becomes of the database that is there.
+#[derive(Debug, Args)]
+pub(crate) struct StateArguments {
+    /// First back up the tail of the log of the database that is there, which leaves it
+    /// restoring; then restore over it. Nothing is lost.
+    #[arg(long, conflicts_with_all = ["replace", "name", "repository"])]
+    pub tail: bool,
+    /// Leave the database restoring, so that more can be restored.
+    #[arg(long, conflicts_with = "standby")]
+    pub no_recovery: bool,
+    /// Leave the database readable, so that more log can be restored.
+    #[arg(long)]
+    pub standby: bool,
+}
+
+impl StateArguments {
+    pub(crate) fn recovery(&self) -> Recovery {
+        match (self.no_recovery, self.standby) {
+            (true, _) => Recovery::NoRecovery,
+            (false, true) => Recovery::Standby,
+            (false, false) => Recovery::Recovery,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArguments {
+    /// The engine: `sim:DIR` is the embedded one.
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: String,
+    /// The database that is restoring or in standby.
+    #[arg(long, value_name = "DB")]
+    pub database: String,
+    /// Make it readable only, so that more log can be restored.
+    #[arg(long)]
+    pub standby: bool,
+}
