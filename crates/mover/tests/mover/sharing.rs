@@ -257,7 +257,7 @@ async fn who_runs_a_target_can_end_a_session() {
     let (_set, devices, engine) = set_of(&hub, "set", 2, |engine| {
         engine.run(Direction::Backup, |_, device| -> Result<(), _> {
             loop {
-                device.write(&[7; 65_536])?;
+                device.write(&[7; 4096])?;
             }
         })
     });
