@@ -34,6 +34,8 @@
 
 mod backup_manager;
 mod catalog;
+#[cfg(feature = "tls")]
+pub mod certificates;
 mod clock;
 mod engines;
 #[cfg(feature = "encrypt")]
@@ -61,7 +63,7 @@ pub use point::PointInfo;
 pub use recovery_manager::{
     BackupError, DatabaseBackup, DeviceSetError, ExistingDatabase, Export, ExportError, GiveError,
     Import, ImportError, ImportReport, Imported, RecoveryManager, Restore, RestoreError,
-    RestoreReport, RestoreTarget, TailError, TakeError,
+    RestoreReport, RestoreTarget, StreamSlots, TailError, TakeError,
 };
 pub use rescan::{RescanFailed, rescan};
 pub use retention::{
@@ -69,7 +71,7 @@ pub use retention::{
 };
 pub use run::{BackupRun, RunError, RunOutcome, RunReport};
 pub use salvage::salvage;
-pub use server::{AskError, ConnectError};
+pub use server::{AskError, ConnectError, ConnectOptions};
 pub use vab_repository::verify::VerifyOptions;
 pub use verification::{Verification, VerifiedFile, VerifiedPoint, VerifyError, verify};
 
@@ -79,8 +81,10 @@ pub use vab_chain::{BackupKind, BackupSet, Plan, PointId, ServerTime, UtcTime};
 pub use vab_engine as engine;
 #[cfg(feature = "encrypt")]
 pub use vab_format::crypto::Secret;
-pub use vab_mover::source::KeyError;
-pub use vab_mover::{Compression, Encoding, Encryption, Secrets};
+pub use vab_mover::security;
+pub use vab_mover::source::{KeyError, Security as ClientSecurity};
+pub use vab_mover::target::{Desk, Security as ServerSecurity, SessionInfo};
+pub use vab_mover::{Compression, Encoding, Encryption, Rate, Secrets, Throttle};
 pub use vab_repository as repository;
 
 /// The examples of the project's front page are compiled and run with the tests.

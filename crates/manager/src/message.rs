@@ -35,11 +35,21 @@ pub(crate) enum Query {
         database: Option<String>,
         after: Option<PointId>,
     },
+    /// How many streams of backups are taken at a time.
+    Slots,
     /// The restore point of a job that holds this backup set.
     Holds {
         job: String,
         backup_set: BackupSetId,
     },
+}
+
+/// The answer to [`Query::Slots`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SlotsAnswer {
+    /// `None`: no limit.
+    pub(crate) total: Option<u16>,
+    pub(crate) free: Option<u16>,
 }
 
 /// The answer to [`Query::Points`].

@@ -62,7 +62,7 @@ impl Archive {
         let to = MemoryDisk::of(Image::default(), false);
         let metadata = with_metadata.then(|| self.metadata.clone());
         let data = Cursor::new(self.data.clone());
-        let report = salvage_on(data, "damaged.VAB", metadata, storage(&to), at(50)).unwrap();
+        let report = salvage_on(data, "damaged.VAB", metadata, &storage(&to), at(50)).unwrap();
         (report, to)
     }
 
@@ -173,11 +173,17 @@ fn every_zeroed_page_costs_the_restore_point_it_lies_in() {
 fn what_is_no_data_file_and_a_folder_in_use_are_refused() {
     let to = MemoryDisk::of(Image::default(), false);
     let noise = Cursor::new(common::payload(1, 0, 0, 50_000));
-    let refused = salvage_on(noise, "noise", None, storage(&to), at(0));
+    let refused = salvage_on(noise, "noise", None, &storage(&to), at(0));
     assert!(matches!(refused, Err(SalvageError::NotAVab { .. })));
     assert!(to.image().names.is_empty());
     let archive = archive(false);
     drop(open(&to).unwrap());
-    let refused = salvage_on(Cursor::new(archive.data), "file", None, storage(&to), at(0));
+    let refused = salvage_on(
+        Cursor::new(archive.data),
+        "file",
+        None,
+        &storage(&to),
+        at(0),
+    );
     assert!(matches!(refused, Err(SalvageError::NotEmpty { .. })));
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod lease;
+mod options;
 mod refusal;
 mod store;
 
@@ -12,24 +13,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use vab_mover::target::{self, BindError, Exposure, ServeError, TargetOptions};
+use vab_mover::target::{self, BindError, Desk, ServeError, TargetOptions};
 use vab_repository::{OpenError, Repository, RepositoryOptions};
 
 use crate::clock::Clock;
+pub use options::ServeOptions;
 pub(crate) use store::RepositoryStore;
 
 /// A repository and the target mover that serves it.
 #[derive(Debug)]
 pub struct BackupManager {
     store: Arc<RepositoryStore>,
-}
-
-/// How to serve.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ServeOptions {
-    /// Listen beyond loopback although nothing on the wire is encrypted or authenticated.
-    pub allow_plain_network: bool,
 }
 
 impl BackupManager {
@@ -53,17 +47,10 @@ impl BackupManager {
         address: SocketAddr,
         options: ServeOptions,
     ) -> Result<Serving, BindError> {
-        let exposure = if options.allow_plain_network {
-            Exposure::AnyoneOnTheNetwork
-        } else {
-            Exposure::Loopback
-        };
-        let listener = target::bind(address, exposure).await?;
+        let options = options.for_target();
+        let listener = target::bind(address, options.exposure).await?;
         let address = listener.local_addr().unwrap_or(address);
-        let options = TargetOptions {
-            exposure,
-            ..TargetOptions::default()
-        };
+        self.store.serve_slots(options.slots.clone());
         Ok(Serving {
             listener,
             address,
@@ -86,6 +73,11 @@ impl Serving {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its backup sessions can be seen and ended.
+    pub fn desk(&self) -> Desk {
+        self.options.desk.clone()
     }
 
     /// Serves until `shutdown` is done, then finishes or aborts what runs.

@@ -1,10 +1,11 @@
 //! The repository as the store that the target mover writes to and reads from.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
 use vab_format::vab::KeyArea;
+use vab_mover::target::Slots;
 use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
 use vab_repository::storage::StorageError;
 use vab_repository::{AppendSession, Repository, SessionFacts, SessionReader, SessionRequest};
@@ -19,11 +20,22 @@ use crate::point::PointInfo;
 pub(crate) struct RepositoryStore {
     repository: Arc<Repository>,
     clock: Arc<dyn Clock>,
+    /// Those of the target mover, once it listens.
+    slots: OnceLock<Slots>,
 }
 
 impl RepositoryStore {
     pub(crate) fn new(repository: Arc<Repository>, clock: Arc<dyn Clock>) -> Self {
-        Self { repository, clock }
+        Self {
+            repository,
+            clock,
+            slots: OnceLock::new(),
+        }
+    }
+
+    /// Says of these slots how many there are.
+    pub(super) fn serve_slots(&self, slots: Slots) {
+        let _first_time = self.slots.set(slots);
     }
 
     /// Tells other machines that share the disk that this one is still there. Blocks.
@@ -104,7 +116,7 @@ impl Store for RepositoryStore {
     fn query(&self, request: &[u8]) -> Result<Vec<u8>, Refusal> {
         let query = message::decode(request, "question")
             .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
-        Ok(answer::to(&query, &self.repository))
+        Ok(answer::to(&query, &self.repository, self.slots.get()))
     }
 
     /// After a restart: a session that was committed is told so, and one that was on its way goes

@@ -10,6 +10,7 @@ use vab_mover::source::RestoreSession;
 use vab_mover::{Secrets, Source};
 
 use crate::PointInfo;
+use crate::server::ConnectOptions;
 pub use folder::FolderError;
 pub(crate) use folder::open_to_read;
 pub use server::ServerError;
@@ -52,12 +53,24 @@ pub enum CatalogError {
 }
 
 impl Catalog {
-    /// The backup manager at `address` (`host:port`).
+    /// The backup manager at `address` (`host:port`), without TLS.
     ///
     /// # Errors
     /// When nobody of ours answers there.
     pub async fn server(address: &str) -> Result<Self, CatalogError> {
-        Ok(Self(Inner::Server(server::Server::connect(address).await?)))
+        Self::server_with(address, &ConnectOptions::default()).await
+    }
+
+    /// The backup manager at `address` (`host:port`).
+    ///
+    /// # Errors
+    /// When nobody of ours answers there, or the two do not trust each other.
+    pub async fn server_with(
+        address: &str,
+        options: &ConnectOptions,
+    ) -> Result<Self, CatalogError> {
+        let server = server::Server::connect(address, options).await?;
+        Ok(Self(Inner::Server(server)))
     }
 
     /// The backup manager that `source` is connected to.

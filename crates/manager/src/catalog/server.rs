@@ -7,7 +7,7 @@ use vab_mover::{Secrets, Source};
 use super::Filter;
 use crate::message::{self, OpenRestore, PointsPage, Query};
 use crate::point::PointInfo;
-use crate::server::{AskError, ConnectError, connect};
+use crate::server::{AskError, ConnectError, ConnectOptions, connect};
 
 /// Why a server's restore points could not be looked up.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +32,11 @@ impl Server {
         Self(source)
     }
 
-    pub(super) async fn connect(address: &str) -> Result<Self, ServerError> {
-        Ok(Self(connect(address).await?))
+    pub(super) async fn connect(
+        address: &str,
+        options: &ConnectOptions,
+    ) -> Result<Self, ServerError> {
+        Ok(Self(connect(address, options).await?))
     }
 
     pub(super) async fn points(&self, filter: &Filter) -> Result<Vec<PointInfo>, ServerError> {

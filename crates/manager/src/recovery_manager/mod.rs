@@ -9,6 +9,7 @@ mod export;
 mod give;
 mod import;
 mod restore;
+mod slots;
 mod tail;
 mod take;
 
@@ -22,6 +23,7 @@ pub use export::{Export, ExportError};
 pub use give::GiveError;
 pub use import::{Import, ImportError, ImportReport, Imported};
 pub use restore::{Restore, RestoreError, RestoreReport, RestoreTarget};
+pub use slots::StreamSlots;
 pub use tail::TailError;
 pub use take::TakeError;
 
@@ -36,13 +38,24 @@ pub struct RecoveryManager {
 }
 
 impl RecoveryManager {
-    /// Connects to the backup manager at `address` (`host:port`).
+    /// Connects to the backup manager at `address` (`host:port`), without TLS.
     ///
     /// # Errors
     /// When nobody of ours answers there.
     pub async fn connect(address: &str) -> Result<Self, server::ConnectError> {
+        Self::connect_with(address, &server::ConnectOptions::default()).await
+    }
+
+    /// Connects to the backup manager at `address` (`host:port`).
+    ///
+    /// # Errors
+    /// When nobody of ours answers there, or the two do not trust each other.
+    pub async fn connect_with(
+        address: &str,
+        options: &server::ConnectOptions,
+    ) -> Result<Self, server::ConnectError> {
         Ok(Self {
-            source: server::connect(address).await?,
+            source: server::connect(address, options).await?,
             hub: Hub::new(),
         })
     }

@@ -104,6 +104,11 @@ impl ClientTls {
     }
 }
 
+/// Whether a target can have this name: a host name or an IP address.
+pub fn is_server_name(name: &str) -> bool {
+    server_name(name).is_ok()
+}
+
 fn server_name(name: &str) -> Result<ServerName<'static>, CertificateError> {
     ServerName::try_from(name.to_owned()).map_err(|_| CertificateError::Name { name: name.into() })
 }

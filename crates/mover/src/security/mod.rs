@@ -25,7 +25,7 @@ pub use token::{Token, TokenError};
 #[cfg(feature = "tls")]
 pub use certificates::{CertificateError, Certificates, OwnCertificate};
 #[cfg(feature = "tls")]
-pub use client::{ClientTls, Trust};
+pub use client::{ClientTls, Trust, is_server_name};
 #[cfg(feature = "tls")]
 pub use fingerprint::{Fingerprint, FingerprintError};
 #[cfg(feature = "tls")]

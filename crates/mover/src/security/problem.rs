@@ -30,6 +30,11 @@ pub enum CertificateProblem {
         "none of the trusted authorities signed it; trust the one that did, or pin the fingerprint"
     )]
     UnknownAuthority,
+    /// It names a trusted authority that has not signed it.
+    #[error(
+        "it names a trusted authority, whose signature it does not have; it is of another authority of that name, or forged"
+    )]
+    Signature,
     /// It is made for other names.
     #[error(
         "it is not made for {expected}{}; dial a name it is made for, or make one for that name",
@@ -76,7 +81,9 @@ pub enum TlsProblem {
         why: &'static str,
     },
     /// The other side asks for a certificate, and this side has none.
-    #[error("the other side asks for a certificate; give one that its authority signed")]
+    #[error(
+        "the other side asks for a certificate; give one that its authority signed (--tls-cert and --tls-key)"
+    )]
     CertificateWanted,
     /// The other side does not speak TLS.
     #[error("the other side does not speak TLS")]
@@ -149,14 +156,18 @@ fn alert_of(alert: AlertDescription) -> TlsProblem {
             "it has ended or is not valid yet; make a new one, or set the clocks right"
         }
         AlertDescription::UnknownCA => {
-            "none of the authorities it trusts signed it; take one that the target's authority signed"
+            "none of the authorities it trusts signed it; take one that such an authority signed"
         }
         AlertDescription::CertificateRevoked => "it was revoked; make a new one",
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::CertificateUnknown
-        | AlertDescription::AccessDenied
-        | AlertDescription::DecryptError => "it is of the wrong kind, or its signature is wrong",
+        | AlertDescription::AccessDenied => {
+            "it is of the wrong kind, or of another name; make one that fits"
+        }
+        AlertDescription::DecryptError => {
+            "it does not have the signature of the authority it names; take one that an authority signed which the other side trusts"
+        }
         AlertDescription::NoApplicationProtocol | AlertDescription::ProtocolVersion => {
             return TlsProblem::Incompatible {
                 cause: format!("it said {alert:?}"),
@@ -183,12 +194,13 @@ impl From<&CertificateError> for CertificateProblem {
                 begins: Some(between(*time, *not_before)),
             },
             CertificateError::UnknownIssuer => Self::UnknownAuthority,
+            CertificateError::BadSignature => Self::Signature,
             CertificateError::NotValidForNameContext {
                 expected,
                 presented,
             } => Self::WrongName {
                 expected: expected.to_str().into_owned(),
-                names: presented.clone(),
+                names: presented.iter().map(|name| bare(name)).collect(),
             },
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 Self::Purpose
@@ -207,6 +219,14 @@ impl From<&CertificateError> for CertificateProblem {
             },
         }
     }
+}
+
+/// A name without what kind it is: `DnsName("a.example")`, `IpAddress(10.0.0.7)`.
+fn bare(name: &str) -> String {
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, inner)| inner.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"').to_owned()
 }
 
 fn between(from: UnixTime, to: UnixTime) -> u64 {
@@ -256,5 +276,29 @@ impl fmt::Display for Made<'_> {
             [] => Ok(()),
             names => write!(f, ", but for {}", names.join(", ")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_without_their_kinds() {
+        assert_eq!(bare("DnsName(\"a.example\")"), "a.example");
+        assert_eq!(bare("IpAddress(10.0.0.7)"), "10.0.0.7");
+        assert_eq!(bare("something else"), "something else");
+    }
+
+    #[test]
+    fn how_long_ago_is_told_in_a_handy_unit() {
+        let ended = |seconds| {
+            let ended = Some(seconds);
+            CertificateProblem::Expired { ended }.to_string()
+        };
+        assert!(ended(5).starts_with("it ended 5 s ago"));
+        assert!(ended(7199).starts_with("it ended 119 min ago"));
+        assert!(ended(86_400).starts_with("it ended 24 h ago"));
+        assert!(ended(864_000).starts_with("it ended 10 days ago"));
     }
 }

@@ -147,6 +147,7 @@ impl Dialer {
         let address = self.address.clone();
         match source {
             TlsProblem::NoTls => ConnectError::NoTls { address },
+            TlsProblem::Broken { cause } => ConnectError::Closed { address, cause },
             source => ConnectError::Tls { address, source },
         }
     }

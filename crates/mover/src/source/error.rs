@@ -39,7 +39,7 @@ pub enum ConnectError {
     },
     /// The target wants TLS, and the source has none.
     #[error(
-        "{address} wants TLS; say whom to trust: the authority that signed its certificate, or the fingerprint of that"
+        "{address} wants TLS; say whom to trust: the authority that signed its certificate (--tls-ca), or the fingerprint of that (--tls-fingerprint)"
     )]
     WantsTls {
         /// The address that was tried.
@@ -63,7 +63,9 @@ pub enum ConnectError {
         source: crate::security::TlsProblem,
     },
     /// The target asks for a token, and the source has none.
-    #[error("{address} wants a token; give the one that the target has")]
+    #[error(
+        "{address} wants a token, over TLS; give the one that the target has (--token-file or VAB_TOKEN)"
+    )]
     WantsToken {
         /// The address that was tried.
         address: String,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot, watch};
-use tracing::{Span, debug, field, info, warn};
+use tracing::{Instrument, Span, debug, field, info, info_span, warn};
 use uuid::Uuid;
 use vab_format::vab::KeyArea;
 
@@ -14,7 +14,7 @@ use super::lobby::Ticket;
 use super::options::TargetOptions;
 use super::outlet;
 use super::serve::Stage;
-use super::sessions::{Ask, Owner, Sessions};
+use super::sessions::{Ask, Found, Owner, Sessions};
 use super::slots::Taken;
 use super::turns::Turns;
 use super::writers::Writers;
@@ -95,7 +95,8 @@ impl Door {
         Span::current().record("identity", field::display(&guest.peer));
         debug!(agreement = ?guest.agreement, request = guest.request.name(), "connection opened");
         let outcome = if *self.stage.borrow() == Stage::Running {
-            self.dispatch(guest, place).await
+            // On the heap, so that a connection whose peer is not known yet is small.
+            Box::pin(self.dispatch(guest, place)).await
         } else {
             let mut halves = guest.halves;
             refuse(&mut halves, &shutting_down()).await
@@ -137,7 +138,8 @@ impl Door {
                 {
                     Ok(session) => {
                         drop(place);
-                        session.run().await;
+                        let span = info_span!("session", session = %session.session());
+                        session.run().instrument(span).await;
                         return Ok(());
                     }
                     Err(refusal) => refusal,
@@ -155,7 +157,8 @@ impl Door {
                     Ok(None) => return Ok(()),
                     Ok(Some(restored)) => {
                         drop(place);
-                        restored.run().await;
+                        let span = info_span!("session", session = %restored.session());
+                        restored.run().instrument(span).await;
                         return Ok(());
                     }
                     Err(refusal) => refusal,
@@ -256,21 +259,28 @@ impl Door {
     ) -> Result<Option<IntakeSession>, Refusal> {
         let _one_at_a_time = self.resuming.lock().await;
         let owner = way.owner(key);
-        if let Some(ask) = self.sessions.find(session, &owner) {
-            let Some(halves) = way.halves.take() else {
+        let resumption = match self.sessions.find(session, &owner) {
+            Found::Running(ask) => {
+                let Some(halves) = way.halves.take() else {
+                    return Ok(None);
+                };
+                let link = self.link(halves, way.agreement);
+                // A session that ends at this moment leaves the source to ask again.
+                let _ = ask.send(Ask::Attach(link, terms)).await;
                 return Ok(None);
-            };
-            let link = self.link(halves, way.agreement);
-            // A session that ends at this moment leaves the source to ask again.
-            let _ = ask.send(Ask::Attach(link, terms)).await;
-            return Ok(None);
-        }
-        let resumption = match self.sessions.ending(session, &owner) {
-            Some(Ending::Committed { receipt }) => Resumption::Committed { receipt },
-            Some(Ending::Aborted { reason }) => {
+            }
+            Found::Ended(Ending::Committed { receipt }) => Resumption::Committed { receipt },
+            Found::Ended(Ending::Aborted { reason }) => {
                 return Err(Refusal::new(RefusalKind::UnknownSession, reason));
             }
-            None => self.call(move |store| store.resume(session, key)).await?,
+            Found::Foreign => {
+                warn!(%session, "somebody else asked for a session");
+                return Err(Refusal::new(
+                    RefusalKind::UnknownSession,
+                    format!("there is no session {session} of this source"),
+                ));
+            }
+            Found::Nothing => self.call(move |store| store.resume(session, key)).await?,
         };
         let now = self.clock.now();
         let config = self.options.session;
@@ -323,12 +333,15 @@ impl Door {
         }
         let session = core.session();
         let owner = way.owner(key);
-        let place = self.sessions.enter(session, owner, slot).ok_or_else(|| {
-            Refusal::new(
-                RefusalKind::Failed,
-                format!("session {session} is running already"),
-            )
-        })?;
+        let place = self
+            .sessions
+            .enter(session, owner, streams, slot)
+            .ok_or_else(|| {
+                Refusal::new(
+                    RefusalKind::Failed,
+                    format!("session {session} is running already"),
+                )
+            })?;
         let (done, results) = mpsc::unbounded_channel();
         let threads = self.options.writers.clamp(1, usize::from(streams).max(1));
         let writers = intake
@@ -355,8 +368,12 @@ impl Door {
     async fn make_room(&self, slot: &[u8]) {
         for ask in self.sessions.parked_in(slot) {
             let (ended, end) = oneshot::channel();
-            let reason = "a new backup of the same database began";
-            if ask.send(Ask::EndIfParked(reason, ended)).await.is_ok() {
+            let end_parked = Ask::End {
+                reason: "a new backup of the same database began".to_owned(),
+                if_parked: true,
+                ended,
+            };
+            if ask.send(end_parked).await.is_ok() {
                 // Done, or gone: both answer. A store that hangs must not hang the new session.
                 let _ = tokio::time::timeout(Duration::from_secs(30), end).await;
             }

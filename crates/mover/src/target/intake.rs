@@ -2,6 +2,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
+use uuid::Uuid;
 
 use super::serve::Stage;
 use super::sessions::{Ask, Place};
@@ -35,6 +36,10 @@ enum Step {
 }
 
 impl IntakeSession {
+    pub(super) fn session(&self) -> Uuid {
+        self.core.session()
+    }
+
     pub(super) async fn run(mut self) {
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         loop {
@@ -48,19 +53,23 @@ impl IntakeSession {
             match self.step().await {
                 Step::Link(LinkEvent::Frame(frame)) => self.core.handle(self.clock.now(), frame),
                 Step::Link(LinkEvent::Broken(error)) => {
-                    info!(session = %self.core.session(), %error, "lost the source");
+                    info!(%error, "lost the source");
                     self.link = None;
                     self.core.disconnected(self.clock.now(), &error.to_string());
                 }
                 Step::Done(done) => self.done(done),
                 Step::Asked(Ask::Attach(link, terms)) => {
-                    info!(session = %self.core.session(), "the source is back");
+                    info!("the source is back");
                     self.link = Some(link);
                     self.core.attach(self.clock.now(), terms);
                 }
-                Step::Asked(Ask::EndIfParked(reason, ended)) => {
-                    if self.core.is_parked() {
-                        self.core.fail(reason.to_owned());
+                Step::Asked(Ask::End {
+                    reason,
+                    if_parked,
+                    ended,
+                }) => {
+                    if self.core.is_parked() || !if_parked {
+                        self.core.fail(reason);
                     }
                     waiting.push(ended);
                 }
@@ -105,7 +114,7 @@ impl IntakeSession {
                     self.with_writers(|writers| writers.commit(facts, ends));
                 }
                 TargetEvent::Abort { reason } => {
-                    warn!(session = %self.core.session(), reason, "session aborted");
+                    warn!(reason, "session aborted");
                     self.with_writers(|writers| writers.abort(reason));
                 }
                 TargetEvent::Disconnect => self.link = None,
@@ -141,16 +150,16 @@ impl IntakeSession {
             Done::Synced => self.core.synced(now),
             Done::Committed(outcome) => {
                 match &outcome {
-                    Ok(_) => info!(session = %self.core.session(), "session committed"),
+                    Ok(_) => info!("session committed"),
                     Err(reason) => {
-                        warn!(session = %self.core.session(), reason, "commit failed");
+                        warn!(reason, "commit failed");
                     }
                 }
                 self.core.committed(outcome);
             }
             Done::Aborted => self.core.aborted(),
             Done::Failed { reason } => {
-                debug!(session = %self.core.session(), reason, "the store failed");
+                debug!(reason, "the store failed");
                 self.core.fail(reason);
             }
         }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::desk::Desk;
 use super::slots::Slots;
 use crate::net::Throttle;
 use crate::proto::Rate;
@@ -63,6 +64,8 @@ pub struct TargetOptions {
     /// How long a backup waits for its slots before it is told to come back later. Default 5 s;
     /// less than the idle limit of the sources.
     pub slot_wait: Duration,
+    /// Where its sessions can be seen and ended.
+    pub desk: Desk,
     /// Bytes per second of one session, in both directions together.
     pub session_limit: Option<Rate>,
     /// A limit that is shared with all who have a clone of it.
@@ -85,6 +88,7 @@ impl Default for TargetOptions {
             parallel_writes: cores().max(4),
             slots: Slots::unlimited(),
             slot_wait: Duration::from_secs(5),
+            desk: Desk::new(),
             session_limit: None,
             shared_limit: None,
             shutdown_limit: Duration::from_secs(10),

@@ -11,7 +11,6 @@ use super::bind::{self, BindError};
 use super::door::Door;
 use super::lobby::Lobby;
 use super::options::TargetOptions;
-use super::sessions::Sessions;
 use super::turns::Turns;
 use crate::Store;
 use crate::clock::Clock;
@@ -68,8 +67,8 @@ pub async fn serve(
     let door = Door {
         store,
         turns: Turns::new(options.parallel_writes),
+        sessions: options.desk.0.clone(),
         options: Arc::new(options),
-        sessions: Sessions::default(),
         resuming: Arc::default(),
         stage: watched,
         clock: Clock::start(),

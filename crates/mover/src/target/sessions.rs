@@ -13,12 +13,18 @@ use crate::security::PeerIdentity;
 pub(super) enum Ask {
     /// Its source came back over this connection.
     Attach(Link, Terms),
-    /// End if no source is attached, for this reason; answered when nothing is left.
-    EndIfParked(&'static str, oneshot::Sender<()>),
+    /// End, for this reason; answered when nothing is left.
+    End {
+        reason: String,
+        /// Only if no source is attached.
+        if_parked: bool,
+        ended: oneshot::Sender<()>,
+    },
 }
 
 struct Entry {
     owner: Owner,
+    streams: u16,
     slot: Option<Vec<u8>>,
     parked: Arc<AtomicBool>,
     ask: mpsc::Sender<Ask>,
@@ -29,6 +35,18 @@ struct Entry {
 pub(super) struct Owner {
     pub(super) key: [u8; 16],
     pub(super) peer: PeerIdentity,
+}
+
+/// What a target knows of a session.
+pub(super) enum Found {
+    /// It runs, and can be asked.
+    Running(mpsc::Sender<Ask>),
+    /// It ended in this process.
+    Ended(Ending),
+    /// It is, or was, another's.
+    Foreign,
+    /// Perhaps the store knows more.
+    Nothing,
 }
 
 /// Ended sessions whose end is remembered for a source that comes back late.
@@ -58,6 +76,7 @@ impl Sessions {
         &self,
         session: Uuid,
         owner: Owner,
+        streams: u16,
         slot: Option<Vec<u8>>,
     ) -> Option<Place> {
         let (ask, asked) = mpsc::channel(4);
@@ -70,6 +89,7 @@ impl Sessions {
             session,
             Entry {
                 owner,
+                streams,
                 slot,
                 parked: Arc::clone(&parked),
                 ask,
@@ -84,21 +104,23 @@ impl Sessions {
         })
     }
 
-    /// A way to ask the session, for its owner.
-    pub(super) fn find(&self, session: Uuid, owner: &Owner) -> Option<mpsc::Sender<Ask>> {
-        self.lock()
-            .running
-            .get(&session)
-            .filter(|entry| entry.owner == *owner)
-            .map(|entry| entry.ask.clone())
-    }
-
-    /// How a session of this process ended, for its owner.
-    pub(super) fn ending(&self, session: Uuid, owner: &Owner) -> Option<Ending> {
+    /// What is known of a session, for its owner; whoever else asks learns nothing, also not from
+    /// the store.
+    pub(super) fn find(&self, session: Uuid, owner: &Owner) -> Found {
         let table = self.lock();
+        if let Some(entry) = table.running.get(&session) {
+            return if entry.owner == *owner {
+                Found::Running(entry.ask.clone())
+            } else {
+                Found::Foreign
+            };
+        }
         let mut ended = table.ended.iter();
-        let found = ended.find(|(number, of, _)| *number == session && of == owner);
-        found.map(|(_, _, ending)| ending.clone())
+        match ended.find(|(number, _, _)| *number == session) {
+            Some((_, of, ending)) if of == owner => Found::Ended(ending.clone()),
+            Some(_) => Found::Foreign,
+            None => Found::Nothing,
+        }
     }
 
     /// Sessions of this slot whose source has gone.
@@ -110,6 +132,24 @@ impl Sessions {
             .filter(|entry| entry.parked.load(Ordering::Acquire))
             .map(|entry| entry.ask.clone())
             .collect()
+    }
+
+    /// All that run, with their owners, streams, and whether their source has gone.
+    pub(super) fn running(&self) -> Vec<(Uuid, PeerIdentity, u16, bool)> {
+        let table = self.lock();
+        let entries = table.running.iter();
+        entries
+            .map(|(session, entry)| {
+                let parked = entry.parked.load(Ordering::Acquire);
+                (*session, entry.owner.peer.clone(), entry.streams, parked)
+            })
+            .collect()
+    }
+
+    /// A way to ask the session, for who runs this target.
+    pub(super) fn ask(&self, session: Uuid) -> Option<mpsc::Sender<Ask>> {
+        let table = self.lock();
+        table.running.get(&session).map(|entry| entry.ask.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

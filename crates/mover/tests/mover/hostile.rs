@@ -32,10 +32,8 @@ fn hello_and(rest: &[u8]) -> Vec<u8> {
     [&Hello::ours().encode(), rest].concat()
 }
 
-#[tokio::test]
-async fn hostile_bytes_end_their_connection_only() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
+/// What a target may hear instead of what it should.
+pub(crate) fn attacks() -> Vec<Vec<u8>> {
     let control = |length| {
         FrameHeader {
             kind: FrameKind::Control,
@@ -60,7 +58,7 @@ async fn hostile_bytes_end_their_connection_only() {
         patience: 0,
         keys: Vec::new(),
     };
-    let attacks = [
+    vec![
         Vec::new(),
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         vec![0xff; 100_000],
@@ -96,8 +94,14 @@ async fn hostile_bytes_end_their_connection_only() {
             retain: 0,
             patience: 0,
         })),
-    ];
-    for (number, attack) in attacks.iter().enumerate() {
+    ]
+}
+
+#[tokio::test]
+async fn hostile_bytes_end_their_connection_only() {
+    let store = MemoryStore::default();
+    let server = Server::start(&store, TargetOptions::default()).await;
+    for (number, attack) in attacks().iter().enumerate() {
         say(&server, attack).await;
         let source = Source::connect(server.name(), quick()).await.unwrap();
         assert_eq!(

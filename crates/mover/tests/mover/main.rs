@@ -11,4 +11,9 @@ mod resume;
 #[cfg(test)]
 mod road;
 #[cfg(test)]
+#[cfg(feature = "tls")]
+mod security;
+#[cfg(test)]
+mod sharing;
+#[cfg(test)]
 mod support;

@@ -1,9 +1,12 @@
 //! The command line.
 
+#[cfg(feature = "tls")]
+pub(crate) mod certificate;
 pub(crate) mod encoding;
 mod keep;
 pub(crate) mod key;
 mod run;
+pub(crate) mod security;
 mod state;
 
 use std::net::SocketAddr;
@@ -16,6 +19,7 @@ use encoding::{EncodingArguments, SecretArguments};
 pub(crate) use keep::{RetentionArguments, SalvageArguments};
 use key::KeyArguments;
 pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, SelectionArguments};
+use security::{ConnectSecurity, ServeSecurity};
 pub(crate) use state::{RecoverArguments, StateArguments};
 
 /// The address that `serve` listens on when none is given.
@@ -60,6 +64,9 @@ pub(crate) enum Command {
     Rescan(RescanArguments),
     /// Show what is in a .VAB, .VASM or .VACM, also a damaged one.
     Inspect(InspectArguments),
+    /// Make certificates for TLS.
+    #[cfg(feature = "tls")]
+    Certificate(certificate::CertificateArguments),
     /// Make keys, and change who can open an encrypted .VAB.
     Key(KeyArguments),
     /// Say which restore points a policy lets go, and why; with --apply delete them.
@@ -86,6 +93,8 @@ pub(crate) struct ServeArguments {
     /// Listen beyond loopback although nothing on the wire is encrypted or authenticated.
     #[arg(long)]
     pub allow_plain_network: bool,
+    #[command(flatten)]
+    pub security: ServeSecurity,
 }
 
 #[derive(Debug, Args)]
@@ -93,12 +102,23 @@ pub(crate) struct ServerAddress {
     /// Address of the backup manager (`vab serve`).
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
     pub server: String,
+    #[command(flatten)]
+    pub security: ConnectSecurity,
+}
+
+/// Where restore points are looked up and read.
+#[derive(Debug, Args)]
+pub(crate) struct CatalogArguments {
+    #[command(flatten)]
+    pub place: CatalogPlace,
+    #[command(flatten)]
+    pub security: ConnectSecurity,
 }
 
 /// A running server, or a repository folder read directly.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct CatalogArguments {
+pub(crate) struct CatalogPlace {
     /// Ask the backup manager at this address.
     #[arg(long, value_name = "ADDR")]
     pub server: Option<String>,

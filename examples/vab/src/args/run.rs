@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use vab_manager::run::{OnBrokenChain, Selection};
 
 use super::KindArgument;
+use super::security::ConnectSecurity;
 
 /// Which databases.
 #[derive(Debug, Args)]
@@ -112,6 +113,8 @@ pub(crate) struct DatabasesArguments {
         conflicts_with = "repository"
     )]
     pub server: Option<String>,
+    #[command(flatten)]
+    pub security: ConnectSecurity,
     /// Read the last backups from this repository folder.
     #[arg(long, value_name = "DIR", requires = "job")]
     pub repository: Option<PathBuf>,

@@ -25,11 +25,13 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     // A report that cannot be written is better known before hours of work.
     let report = report.map(Report::create).transpose()?;
     let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
-    let backups = plan(&arguments)?;
+    let mut backups = plan(&arguments)?;
+    let options = arguments.server.security.options()?;
     let manager = backups
         .retry
-        .connect(|| RecoveryManager::connect(&arguments.server.server))
+        .connect(|| RecoveryManager::connect_with(&arguments.server.server, &options))
         .await?;
+    backups.budget = manager.within_slots(backups.budget).await?;
     if arguments.report.dry_run {
         return dry_run(&manager, engine, &backups, arguments.report.json).await;
     }

@@ -16,7 +16,10 @@ pub(crate) async fn run(arguments: DatabasesArguments) -> Result<ExitCode, Failu
     let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
     let databases = engine.databases()?;
     let catalog = match (&arguments.server, &arguments.repository) {
-        (Some(address), _) => Some(Catalog::server(address).await?),
+        (Some(address), _) => {
+            let options = arguments.security.options()?;
+            Some(Catalog::server_with(address, &options).await?)
+        }
         (None, Some(folder)) => Some(Catalog::folder(folder)?),
         (None, None) => None,
     };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use vab_manager::{Import, Imported, RecoveryManager};
+use vab_manager::{Import, Imported};
 
 use super::Failure;
 use crate::args::ImportArguments;
@@ -12,7 +12,7 @@ use crate::print::causes;
 use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure> {
-    let manager = RecoveryManager::connect(&arguments.server.server).await?;
+    let manager = super::connect(&arguments.server).await?;
     let mut import = Import::new(arguments.job, arguments.paths);
     import.encoding = arguments.encoding.encoding()?;
     let report = manager.import(&import, &Bars::default().observer()).await?;

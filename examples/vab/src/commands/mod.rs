@@ -1,6 +1,8 @@
 //! One file per command: parse, call the manager, print.
 
 mod backup;
+#[cfg(feature = "tls")]
+mod certificate;
 mod databases;
 mod demo;
 mod export;
@@ -19,9 +21,9 @@ mod verify;
 
 use std::process::ExitCode;
 
-use vab_manager::Catalog;
+use vab_manager::{Catalog, RecoveryManager};
 
-use crate::args::{CatalogArguments, Command};
+use crate::args::{CatalogArguments, Command, ServerAddress};
 
 /// What `main` needs to know of an error: that it can be printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -46,13 +48,23 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Key(arguments) => key::run(arguments),
         Command::Retention(arguments) => retention::run(&arguments),
         Command::Salvage(arguments) => salvage::run(&arguments),
+        #[cfg(feature = "tls")]
+        Command::Certificate(arguments) => certificate::run(arguments),
     }
 }
 
+async fn connect(server: &ServerAddress) -> Result<RecoveryManager, Failure> {
+    let options = server.security.options()?;
+    Ok(RecoveryManager::connect_with(&server.server, &options).await?)
+}
+
 async fn catalog(arguments: &CatalogArguments) -> Result<Catalog, Failure> {
-    match (&arguments.server, &arguments.repository) {
+    match (&arguments.place.server, &arguments.place.repository) {
         (_, Some(folder)) => Ok(Catalog::folder(folder)?),
-        (Some(address), None) => Ok(Catalog::server(address).await?),
+        (Some(address), None) => {
+            let options = arguments.security.options()?;
+            Ok(Catalog::server_with(address, &options).await?)
+        }
         (None, None) => {
             Err("say where the restore points are: --server ADDR or --repository DIR".into())
         }

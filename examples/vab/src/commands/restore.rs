@@ -45,16 +45,18 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure
     let advice = Advice { engine: address };
     let engine = address.parse::<EngineAddress>()?;
     let engine = engine.open_or_create()?;
-    if let (true, Some(server)) = (arguments.state.tail, &arguments.catalog.server) {
+    if let (true, Some(server)) = (arguments.state.tail, &arguments.catalog.place.server) {
         if !matches!(restore.target, RestoreTarget::Time(_)) {
             // Better known before the database is put out of use.
             if let Err(error) = restore.plan(&catalog).await {
                 return Ok(failed(&error));
             }
         }
+        let options = arguments.catalog.security.options()?;
+        let manager = RecoveryManager::connect_with(server, &options).await?;
         // Who restores with a key does not want the tail in plain.
         let encoding = arguments.secrets.encoding(Compression::Auto)?;
-        match back_up_tail(server, Arc::clone(&engine), &restore, &encoding).await? {
+        match back_up_tail(&manager, Arc::clone(&engine), &restore, &encoding).await {
             Ok(point) => outln!(
                 "the tail of the log of {} is restore point {} in {}; the database is restoring",
                 point.database,
@@ -82,15 +84,14 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure
 }
 
 async fn back_up_tail(
-    server: &str,
+    manager: &RecoveryManager,
     engine: Arc<dyn Engine>,
     restore: &Restore,
     encoding: &Encoding,
-) -> Result<Result<PointInfo, TailError>, Failure> {
-    let manager = RecoveryManager::connect(server).await?;
+) -> Result<PointInfo, TailError> {
     let observer = Bars::default().observer();
     let taken = manager.back_up_tail(engine, restore, encoding, &observer);
-    Ok(taken.await)
+    taken.await
 }
 
 fn tail_failed(error: &TailError) -> ExitCode {

@@ -14,6 +14,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<ExitCode, Failure> 
     let manager = BackupManager::open(&arguments.repository, Arc::new(SystemClock))?;
     let mut options = ServeOptions::default();
     options.allow_plain_network = arguments.allow_plain_network;
+    arguments.security.apply(&mut options)?;
     let serving = manager.listen(arguments.listen, options).await?;
     outln!("repository {}", arguments.repository.display());
     outln!("listening on {}; Ctrl-C stops", serving.address());

@@ -74,13 +74,18 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(repository: &Path) -> Self {
-        Self::start_at(repository, "127.0.0.1:0")
+        Self::start_with(repository, "127.0.0.1:0", &[])
     }
 
     /// The same, listening where another one did.
     pub(crate) fn start_at(repository: &Path, address: &str) -> Self {
+        Self::start_with(repository, address, &[])
+    }
+
+    pub(crate) fn start_with(repository: &Path, address: &str, more: &[String]) -> Self {
         let mut child = vab(["serve", "--listen", address, "--repository"])
             .arg(repository)
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

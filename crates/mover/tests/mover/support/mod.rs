@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use vab_mover::Store;
 use vab_mover::target::{self, Exposure, ServeError, TargetOptions};
 
 pub(crate) use engine::{Engine, set_of, stream_bytes};
@@ -33,10 +34,18 @@ impl Server {
         store: &MemoryStore,
         options: TargetOptions,
     ) -> Self {
+        Self::start_store(address, store.clone(), options).await
+    }
+
+    pub(crate) async fn start_store(
+        address: SocketAddr,
+        store: impl Store,
+        options: TargetOptions,
+    ) -> Self {
         let listener = target::bind(address, Exposure::Loopback).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let store = Arc::new(store.clone());
+        let store = Arc::new(store);
         let task = tokio::spawn(target::serve(listener, store, options, async {
             let _ = stopped.await;
         }));
