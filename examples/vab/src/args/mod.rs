@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod encoding;
+mod keep;
 pub(crate) mod key;
 mod run;
 mod state;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
 
 use encoding::{EncodingArguments, SecretArguments};
+pub(crate) use keep::{RetentionArguments, SalvageArguments};
 use key::KeyArguments;
 pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, SelectionArguments};
 pub(crate) use state::{RecoverArguments, StateArguments};
@@ -60,6 +62,10 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Make keys, and change who can open an encrypted .VAB.
     Key(KeyArguments),
+    /// Say which restore points a policy lets go, and why; with --apply delete them.
+    Retention(RetentionArguments),
+    /// Save the restore points that are whole in a damaged .VAB into a new repository.
+    Salvage(SalvageArguments),
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,8 @@ mod list;
 mod recover;
 mod rescan;
 mod restore;
+mod retention;
+mod salvage;
 mod serve;
 mod timeline;
 mod verify;
@@ -42,6 +44,8 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Rescan(arguments) => rescan::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Key(arguments) => key::run(arguments),
+        Command::Retention(arguments) => retention::run(&arguments),
+        Command::Salvage(arguments) => salvage::run(&arguments),
     }
 }
 
