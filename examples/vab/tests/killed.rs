@@ -38,6 +38,7 @@ fn container(folder: &Path, name: &str, mib: usize) -> PathBuf {
 fn import_in_mid_stream(server: &Server, file: &Path) -> Child {
     let before = stored_bytes(&server.repository);
     let child = vab(["import", "--server", &server.address, "--job", JOB])
+        .args(["--compression", "none"])
         .arg(file)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -55,6 +55,8 @@ fn confirmed_restore_points_survive_every_kill() {
             .write_all(&bytes)
             .unwrap();
         let mut import = vab(["import", "--server", &server.address, "--job", JOB])
+            // Half with the default, so that coders are killed too.
+            .args(["--compression", if kill % 2 == 0 { "none" } else { "auto" }])
             .arg(&file)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
