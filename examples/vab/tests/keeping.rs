@@ -10,12 +10,21 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::{JOB, Server, empty_repository, list, run, text};
 use serde_json::Value;
 use vab_manager::engine::RecoveryModel;
 use vab_manager::engine::sim::{Instance, Options};
 use vab_manager::{Clock, ServerTime, SystemClock};
+
+/// One test at a time: a program that is being started holds, for a moment, what this process has
+/// open, and with it the engine's lock.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn work(folder: &Path, key: u64) {
     let now = || ServerTime::from_micros(SystemClock.now().as_micros());
@@ -63,6 +72,7 @@ fn retention(repository: &Path, more: &[&str]) -> common::Ran {
 
 #[test]
 fn a_policy_is_explained_and_deletes_only_when_told() {
+    let _turn = turn();
     let (_folder, repository) = repository_with(&["full", "log", "full", "log"]);
     let source = ["--repository", repository.to_str().unwrap()];
     let mut before: Vec<Value> = list(source);
@@ -101,6 +111,7 @@ fn a_policy_is_explained_and_deletes_only_when_told() {
 
 #[test]
 fn a_policy_without_a_rule_and_an_unknown_job_are_refused() {
+    let _turn = turn();
     let (_folder, repository) = repository_with(&["full"]);
     retention(&repository, &[]).failure(2);
     retention(&repository, &["--daily", "0"]).failure(1);
@@ -122,18 +133,18 @@ fn file(folder: &Path, extension: &str) -> PathBuf {
     let folders = std::fs::read_dir(folder)
         .unwrap()
         .map(|e| e.unwrap().path());
-    let files = folders
+    let mut files = folders
         .filter(|path| path.is_dir())
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path());
     files
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .next()
+        .find(|path| path.extension().is_some_and(|found| found == extension))
         .unwrap()
 }
 
 #[test]
 fn what_is_whole_in_a_damaged_file_is_saved() {
+    let _turn = turn();
     let (folder, repository) = repository_with(&["full", "log", "log"]);
     let data = file(&repository, "VAB");
     let mut bytes = std::fs::read(&data).unwrap();
