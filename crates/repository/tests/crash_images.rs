@@ -17,9 +17,10 @@ mod common;
 mod disk;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use disk::crash::{Crash, Dice, Left, fingerprint};
-use disk::workload::{Recording, fixed, generated, holds, open, storage};
+use disk::workload::{Committed, KEY, Recording, fixed, generated, holds, open, storage};
 use disk::{Image, MemoryDisk};
 use vab_repository::Repository;
 use vab_repository::storage::StoragePath;
@@ -44,8 +45,62 @@ fn check(image: Image, recording: &Recording, position: usize) -> Result<(), Str
     if names != self::names(&disk) {
         return Err("a second recovery changed names".to_owned());
     }
+    taken_up(&disk, recording, position)
+}
+
+/// A session that was promised to be taken up is, with all that was promised of it, and becomes a
+/// whole restore point.
+fn taken_up(disk: &MemoryDisk, recording: &Recording, position: usize) -> Result<(), String> {
+    let mut committed = recording.committed.clone();
+    committed.retain(|_, point| point.asked <= position);
+    for (id, kept) in &recording.kept {
+        let number = kept.backup.number;
+        let Some(promised) = kept.promised(position) else {
+            continue;
+        };
+        let repository = open(disk)?;
+        if repository.point(*id).is_some() {
+            // Its commit was on its way.
+            continue;
+        }
+        let session = repository
+            .take_up(*id, KEY)
+            .map_err(|error| format!("backup {number} is not taken up: {error}"))?;
+        let ends = session.ends();
+        if ends
+            .iter()
+            .zip(promised)
+            .any(|(end, due)| end.blocks < *due)
+        {
+            return Err(format!(
+                "of backup {number} {promised:?} were durable, {ends:?} are there"
+            ));
+        }
+        let whole = kept.backup.write_rest(&session);
+        whole.map_err(|error| format!("backup {number} does not go on: {error}"))?;
+        kept.backup
+            .commit(session, &kept.request)
+            .map_err(|error| format!("backup {number} is not committed: {error}"))?;
+        drop(repository);
+        committed.insert(
+            *id,
+            Committed {
+                backup: kept.backup.clone(),
+                asked: 0,
+                confirmed: Some(0),
+                leaving: None,
+                gone: None,
+                server: 0,
+            },
+        );
+        holds(&open(disk)?, &committed, position)?;
+        TAKEN_UP.fetch_add(1, Ordering::Relaxed);
+    }
     Ok(())
 }
+
+/// How many sessions were taken up after a crash.
+static TAKEN_UP: AtomicU64 = AtomicU64::new(0);
 
 fn names(disk: &MemoryDisk) -> Vec<StoragePath> {
     disk.image().names.into_keys().collect()
@@ -82,7 +137,14 @@ fn recoveries(of: &Recording, images: usize, seed: u64) -> Vec<Recording> {
             (point.leaving, point.gone) = (reached(point.leaving), reached(point.gone));
             point.confirmed = (confirmed || shown.contains(id)).then_some(0);
         }
+        let mut kept = of.kept.clone();
+        kept.retain(|_, kept| kept.promised(position).is_some());
+        for kept in kept.values_mut() {
+            let promised = kept.promised(position).unwrap_or_default().to_vec();
+            (kept.promises, kept.over) = (vec![(0, promised)], None);
+        }
         let mut recording = Recording::on(image, committed);
+        recording.kept = kept;
         recording.run(&[disk::workload::Step::Open]);
         recording.repository = None;
         // The lock's note is written by every start; recovery is what comes on top.
@@ -143,7 +205,12 @@ impl Run {
                     .committed
                     .values()
                     .filter_map(|point| point.confirmed);
-                let due = confirmed.filter(|at| *at <= position).count();
+                let promised = recording.kept.values().flat_map(|kept| {
+                    let over = kept.over.into_iter();
+                    kept.promises.iter().map(|(at, _)| *at).chain(over)
+                });
+                let due = confirmed.chain(promised).filter(|at| *at <= position);
+                let due = due.count();
                 if self.only.is_none() && !seen.insert((crash.signature(left), due)) {
                     self.same += 1;
                     continue;
@@ -229,8 +296,10 @@ fn no_crash_loses_a_confirmed_restore_point() {
         run.calls
     );
     println!(
-        "crash images: {} opened, 0 lost ({} more were the same)",
-        run.opened, run.same
+        "crash images: {} opened, 0 lost ({} more were the same); {} sessions taken up after one",
+        run.opened,
+        run.same,
+        TAKEN_UP.load(Ordering::Relaxed)
     );
     assert!(run.opened > 0, "no image of that name");
 }

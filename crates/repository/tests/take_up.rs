@@ -31,15 +31,6 @@ fn kill(repository: Repository, sessions: impl IntoIterator<Item = AppendSession
     std::mem::forget(repository);
 }
 
-/// Writes the blocks that are still due.
-fn write_rest(backup: &Backup, session: &AppendSession) {
-    for (stream, blocks) in (0..).zip(&backup.streams) {
-        for sequence in session.ends()[usize::from(stream)].blocks..blocks.len() as u64 {
-            backup.write(session, stream, sequence).unwrap();
-        }
-    }
-}
-
 /// A repository with one full, and a disk to kill servers on.
 fn with_a_full() -> (MemoryDisk, Backup) {
     let disk = MemoryDisk::of(Image::default(), false);
@@ -79,7 +70,7 @@ fn an_appended_session_goes_on_behind_what_is_durable() {
     assert!(matches!(session.placement(), Placement::Append { .. }));
     let durable: Vec<_> = session.ends().iter().map(|end| end.blocks).collect();
     assert_eq!(durable, [1, 1]);
-    write_rest(&log, &session);
+    log.write_rest(&session).unwrap();
     let point = log.commit(session, &request).unwrap();
     assert_eq!(point.id, id);
     drop(server);
@@ -100,7 +91,7 @@ fn a_session_in_a_new_file_goes_on_and_keeps_its_folder() {
     let server = open(&disk, 2);
     assert_eq!(server.points(None, None), []);
     let session = server.take_up(id, KEY).unwrap();
-    write_rest(&full, &session);
+    full.write_rest(&session).unwrap();
     full.commit(session, &request).unwrap();
     assert_restores(&server, &server.points(None, None)[0], &full);
     assert_eq!(server.jobs()[0].name, common::JOB);
@@ -125,7 +116,7 @@ fn a_session_is_taken_up_any_number_of_times() {
             session.sync().unwrap();
             kill(server, [session]);
         } else {
-            write_rest(&log, &session);
+            log.write_rest(&session).unwrap();
             let point = log.commit(session, &request).unwrap();
             assert_restores(&server, &point, &log);
         }
@@ -153,7 +144,7 @@ fn a_long_session_is_taken_up_over_its_index_segments() {
     let server = open(&disk, 2);
     let session = server.take_up(id, KEY).unwrap();
     assert_eq!(session.ends()[0].blocks, 4150);
-    write_rest(&long, &session);
+    long.write_rest(&session).unwrap();
     let point = long.commit(session, &request).unwrap();
     assert_restores(&server, &point, &long);
 }

@@ -3,12 +3,21 @@
 use std::error::Error;
 
 use vab_mover::{Refusal, RefusalKind, StoreError};
-use vab_repository::{BeginError, CommitError, ReadError, WriteError};
+use vab_repository::{BeginError, CommitError, ReadError, TakeUpError, WriteError};
 
 pub(super) fn begin(error: &BeginError) -> Refusal {
     let kind = match error {
         BeginError::Streams { .. } | BeginError::Name { .. } => RefusalKind::Invalid,
         error if error.is_full() => RefusalKind::Full,
+        _ => RefusalKind::Failed,
+    };
+    Refusal::new(kind, words(error))
+}
+
+pub(super) fn take_up(error: &TakeUpError) -> Refusal {
+    let kind = match error {
+        // Given up, so neither open nor committed.
+        TakeUpError::Unknown { .. } | TakeUpError::Damaged { .. } => RefusalKind::UnknownSession,
         _ => RefusalKind::Failed,
     };
     Refusal::new(kind, words(error))

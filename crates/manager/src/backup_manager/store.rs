@@ -62,10 +62,14 @@ impl RepositoryStore {
         };
         let session = session.map_err(|error| refusal::begin(&error))?;
         tracing::info!(session = %session.id(), "backup begins");
-        let in_force = session.key_area().map(decode_keys).transpose()?;
+        self.intake(session)
+    }
+
+    fn intake(&self, session: AppendSession) -> Result<Box<dyn Intake>, Refusal> {
+        let keys = session.key_area().map(decode_keys).transpose()?;
         Ok(Box::new(RepositoryIntake {
             session,
-            keys: in_force,
+            keys,
             clock: Arc::clone(&self.clock),
         }))
     }
@@ -103,21 +107,22 @@ impl Store for RepositoryStore {
         Ok(answer::to(&query, &self.repository))
     }
 
-    /// After a restart only what was committed is known: the rest of an open session was cut off
-    /// when the repository was opened.
-    fn resume(&self, session: Uuid, _key: [u8; 16]) -> Result<Resumption, Refusal> {
-        match self.repository.point(session.into()) {
-            Some(point) => Ok(Resumption::Committed {
+    /// After a restart: a session that was committed is told so, and one that was on its way goes
+    /// on behind what is durable of it.
+    fn resume(&self, session: Uuid, key: [u8; 16]) -> Result<Resumption, Refusal> {
+        if let Some(point) = self.repository.point(session.into()) {
+            return Ok(Resumption::Committed {
                 receipt: message::encode(&PointInfo::from(&point)),
-            }),
-            None => Err(Refusal::new(
-                RefusalKind::UnknownSession,
-                format!(
-                    "session {session} is not known: the backup manager was started again, and what was not \
-                     committed then is gone; run the backup again"
-                ),
-            )),
+            });
         }
+        let session = self
+            .repository
+            .take_up(session.into(), key)
+            .map_err(|error| refusal::take_up(&error))?;
+        let durable = session.ends();
+        tracing::info!(session = %session.id(), "backup goes on after the restart");
+        let intake = self.intake(session)?;
+        Ok(Resumption::Open { intake, durable })
     }
 
     /// One backup of a database at a time, as the engine itself has it.
@@ -147,6 +152,12 @@ impl Intake for RepositoryIntake {
 
     fn keys(&self) -> Option<KeyArea> {
         self.keys.clone()
+    }
+
+    fn keep_key(&self, key: [u8; 16]) -> Result<(), StoreError> {
+        self.session
+            .keep_key(key)
+            .map_err(|error| refusal::write(&error))
     }
 
     fn write(&self, block: Block) -> Result<(), StoreError> {

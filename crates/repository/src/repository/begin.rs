@@ -9,7 +9,7 @@ use vab_format::vab::{End, KeyArea, VabHeader};
 
 use super::layout::{DATA, FileRole};
 use super::{Inner, is_missing};
-use crate::catalog::{Catalog, JobFolder, Parked, StoredFile, Trust};
+use crate::catalog::{Catalog, JobFolder, Notice, Parked, StoredFile, Trust};
 use crate::container::read_key_area;
 use crate::names::DiskName;
 use crate::session::{
@@ -56,18 +56,27 @@ fn choose(
     request: &SessionRequest,
     keys: Option<&[u8]>,
 ) -> Result<Target, BeginError> {
+    let mut notices = Vec::new();
+    let target = choose_telling(inner, request, keys, &mut notices);
+    for notice in notices {
+        inner.notice(notice);
+    }
+    target
+}
+
+fn choose_telling(
+    inner: &Inner,
+    request: &SessionRequest,
+    keys: Option<&[u8]>,
+    notices: &mut Vec<Notice>,
+) -> Result<Target, BeginError> {
     let storage = &*inner.storage;
     let mut catalog = inner.catalog();
-    let mut notices = Vec::new();
     let same = |parked: &Parked| {
         let interrupted = &parked.note.request;
         interrupted.job == request.job && interrupted.database == request.database
     };
-    let given_up = catalog.give_up(storage, same, &mut notices);
-    for notice in notices {
-        inner.notice(notice);
-    }
-    given_up?;
+    catalog.give_up(storage, same, notices)?;
     let folder = match catalog.job(&request.job) {
         Some(folder) => folder.clone(),
         None => new_folder(storage, &mut catalog, &request.job)?,
@@ -78,7 +87,7 @@ fn choose(
         .and_then(|known| known.newest(&request.database));
     let reason = match place(request, current, storage.can_append()) {
         Ok(()) => match current.map(|file| file.path.clone()) {
-            Some(path) => match append(storage, &mut catalog, &path)? {
+            Some(path) => match append(storage, &mut catalog, &path, notices)? {
                 Ok(target) => return Ok(target),
                 Err(reason) => NewFile::NotTrusted(reason),
             },
@@ -101,6 +110,7 @@ fn append(
     storage: &dyn Storage,
     catalog: &mut Catalog,
     path: &StoragePath,
+    notices: &mut Vec<Notice>,
 ) -> Result<Result<Target, String>, BeginError> {
     let Some(known) = catalog.file_mut(path) else {
         return Ok(Err("it is gone".to_owned()));
@@ -121,8 +131,9 @@ fn append(
     let file = match storage.open(path, Access::Write) {
         Ok(file) => file,
         Err(error) if is_missing(&error) => {
-            known.trust = Trust::ReadOnly(error.to_string());
-            return Ok(Err(error.to_string()));
+            let reason = error.to_string();
+            distrust(known, &reason, notices);
+            return Ok(Err(reason));
         }
         Err(error) => return Err(error.into()),
     };
@@ -132,7 +143,7 @@ fn append(
             "{length} bytes are there, {} were committed",
             end.committed_length
         );
-        known.trust = Trust::ReadOnly(reason.clone());
+        distrust(known, &reason, notices);
         return Ok(Err(reason));
     }
     if length > end.committed_length {
@@ -140,7 +151,11 @@ fn append(
     }
     let key_area = match read_key_area(&*file, &known.metadata.header) {
         Ok(area) => area,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => {
+            let reason = error.to_string();
+            distrust(known, &reason, notices);
+            return Ok(Err(reason));
+        }
     };
     known.writing = true;
     let header = known.metadata.header.clone();
@@ -151,6 +166,15 @@ fn append(
         placement: Placement::Append { file: path.clone() },
         end,
     }))
+}
+
+/// Does not write to a file again, and says so.
+fn distrust(known: &mut StoredFile, reason: &str, notices: &mut Vec<Notice>) {
+    known.trust = Trust::ReadOnly(reason.to_owned());
+    notices.push(Notice::Damaged {
+        file: known.path.clone(),
+        reason: reason.to_owned(),
+    });
 }
 
 fn new_file(

@@ -14,12 +14,13 @@
 
 use uuid::Uuid;
 use vab_chain::{BackupKind, BackupSet, BackupSetId, ForkId, Lsn, PointId, ServerTime, UtcTime};
-use vab_format::block::BlockHeader;
+use vab_format::block::{BlockFlags, BlockHeader};
 use vab_format::checksum;
 use vab_format::stream::StreamEnd;
+use vab_format::vab::KeyArea;
 use vab_repository::{
-    AppendSession, CommitError, Facts, Repository, SessionFacts, SessionRequest, StoredPoint,
-    WriteError,
+    AppendSession, BeginError, CommitError, Facts, Repository, SessionFacts, SessionRequest,
+    StoredPoint, WriteError,
 };
 
 pub const JOB: &str = "SRV01 MSSQL backup (Backup Vol 01)";
@@ -62,13 +63,39 @@ pub fn payload(number: u64, stream: u16, sequence: u64, length: usize) -> Vec<u8
 pub struct Backup {
     pub number: u64,
     pub streams: Vec<Vec<usize>>,
+    /// Nobody has a key here: the payloads are 32 bytes longer, and just bytes.
+    pub encrypted: bool,
 }
+
+const SEAL: usize = 32;
 
 impl Backup {
     pub fn new(number: u64, streams: &[&[usize]]) -> Self {
         Self {
             number,
             streams: streams.iter().map(|blocks| blocks.to_vec()).collect(),
+            encrypted: false,
+        }
+    }
+
+    pub fn encrypted(mut self) -> Self {
+        self.encrypted = true;
+        self
+    }
+
+    /// Begins a session for it.
+    pub fn begin(
+        &self,
+        repository: &Repository,
+        request: &SessionRequest,
+    ) -> Result<AppendSession, BeginError> {
+        let mut request = request.clone();
+        request.encrypted = self.encrypted;
+        if self.encrypted {
+            let area = KeyArea::default().encode().unwrap();
+            repository.begin_encrypted(request, &area)
+        } else {
+            repository.begin(request)
         }
     }
 
@@ -83,11 +110,16 @@ impl Backup {
     pub fn ends(&self) -> Vec<StreamEnd> {
         let ends = (0..).zip(&self.streams).map(|(stream, blocks)| {
             let bytes = blocks.iter().sum::<usize>() as u64;
+            let seals = if self.encrypted {
+                SEAL * blocks.len()
+            } else {
+                0
+            };
             StreamEnd {
                 stream,
                 blocks: blocks.len() as u64,
                 bytes,
-                stored_bytes: bytes,
+                stored_bytes: bytes + seals as u64,
                 crc: checksum::crc32c(&self.stream(stream)),
             }
         });
@@ -103,9 +135,16 @@ impl Backup {
     ) -> Result<(), WriteError> {
         let blocks = &self.streams[usize::from(stream)];
         let offset = blocks[..sequence as usize].iter().sum::<usize>() as u64;
-        let bytes = payload(self.number, stream, sequence, blocks[sequence as usize]);
+        let mut bytes = payload(self.number, stream, sequence, blocks[sequence as usize]);
         let PointId(id) = session.id();
-        let header = BlockHeader::for_raw(id, stream, sequence, offset, &bytes);
+        let mut header = BlockHeader::for_raw(id, stream, sequence, offset, &bytes);
+        if self.encrypted {
+            bytes.extend_from_slice(&[0x5E; SEAL]);
+            header.flags = BlockFlags::ENCRYPTED;
+            header.stored_length += SEAL as u32;
+            header.stored_crc = checksum::crc32c(&bytes);
+            header.raw_crc = 0;
+        }
         session.write(&header, &bytes)
     }
 
@@ -117,6 +156,16 @@ impl Backup {
                 if sequence < blocks.len() {
                     self.write(session, stream, sequence as u64)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the blocks that the session does not have yet.
+    pub fn write_rest(&self, session: &AppendSession) -> Result<(), WriteError> {
+        for (stream, end) in (0..).zip(session.ends()) {
+            for sequence in end.blocks..self.streams[usize::from(stream)].len() as u64 {
+                self.write(session, stream, sequence)?;
             }
         }
         Ok(())
@@ -170,7 +219,7 @@ pub fn read_stream(
     for sequence in 0..reader.streams()[usize::from(stream)].blocks {
         let (header, payload) = reader.read_block(stream, sequence)?;
         assert_eq!(header.offset, bytes.len() as u64);
-        bytes.extend_from_slice(&payload);
+        bytes.extend_from_slice(&payload[..header.raw_length as usize]);
     }
     Ok(bytes)
 }

@@ -40,6 +40,20 @@ pub enum Step {
     Abort {
         slot: usize,
     },
+    /// Keeps what is needed to take the session up.
+    Keep {
+        slot: usize,
+    },
+    /// The server is killed: it does nothing any more.
+    Kill,
+    /// Takes a session up that was on its way when the server was killed.
+    TakeUp {
+        slot: usize,
+    },
+    /// Writes what is still due.
+    Rest {
+        slot: usize,
+    },
     /// Removes what a policy of so many days lets go.
     Expire {
         days: u32,
@@ -63,12 +77,40 @@ pub struct Committed {
     pub server: usize,
 }
 
+/// What a session that can be taken up was promised.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub backup: Backup,
+    pub request: SessionRequest,
+    /// From a point of the log on, so many blocks of each stream are durable.
+    pub promises: Vec<(usize, Vec<u64>)>,
+    /// From here on nothing is promised: it was given up.
+    pub over: Option<usize>,
+}
+
+impl Kept {
+    /// The blocks that are promised at a point of the log.
+    pub fn promised(&self, position: usize) -> Option<&[u64]> {
+        let promises = self.promises.iter().rev();
+        let mut made = promises.filter(|(at, _)| *at <= position);
+        let (_, blocks) = made.next()?;
+        (!self.over.is_some_and(|over| over <= position)).then_some(blocks)
+    }
+}
+
+/// What has to be shown to take a session up.
+pub const KEY: [u8; 16] = [7; 16];
+
+/// A session on its way, with what it is to hold.
+type Running = (AppendSession, Backup, SessionRequest);
+
 /// What a workload did, and to which disk.
 #[derive(Debug)]
 pub struct Recording {
     pub start: Image,
     pub disk: MemoryDisk,
     pub committed: BTreeMap<PointId, Committed>,
+    pub kept: BTreeMap<PointId, Kept>,
     /// Errors that came back.
     pub errors: Vec<String>,
     /// The server as the workload left it.
@@ -88,6 +130,7 @@ impl Recording {
             disk: MemoryDisk::of(start.clone(), true),
             start,
             committed,
+            kept: BTreeMap::new(),
             errors: Vec::new(),
             repository: None,
             servers: 0,
@@ -112,15 +155,47 @@ impl Recording {
         self.stopping.push(before..self.disk.calls());
     }
 
+    /// Says which sessions are promised nothing from now on.
+    fn over(&mut self, which: impl Fn(PointId, &Kept) -> bool) {
+        let position = self.disk.position();
+        for (id, kept) in &mut self.kept {
+            if which(*id, kept) {
+                kept.over.get_or_insert(position);
+            }
+        }
+    }
+
+    fn give_up(&mut self, sessions: &mut BTreeMap<usize, Running>, slot: usize) {
+        if let Some((session, ..)) = sessions.remove(&slot) {
+            let id = session.id();
+            self.over(|other, _| other == id);
+            drop(session);
+        }
+    }
+
+    fn give_all_up(&mut self, sessions: &mut BTreeMap<usize, Running>) {
+        while let Some(slot) = sessions.keys().next().copied() {
+            self.give_up(sessions, slot);
+        }
+    }
+
+    fn promise(&mut self, session: &AppendSession) {
+        let position = self.disk.position();
+        if let Some(kept) = self.kept.get_mut(&session.id()) {
+            let blocks = session.ends().iter().map(|end| end.blocks).collect();
+            kept.promises.push((position, blocks));
+        }
+    }
+
     /// Does every step; what depends on one that failed is left out.
     pub fn run(&mut self, steps: &[Step]) {
-        let mut sessions: BTreeMap<usize, (AppendSession, Backup, SessionRequest)> =
-            BTreeMap::new();
+        let mut sessions: BTreeMap<usize, Running> = BTreeMap::new();
+        let mut interrupted: BTreeMap<usize, (PointId, Backup, SessionRequest)> = BTreeMap::new();
         for step in steps {
             match step {
                 Step::Open => {
                     self.servers += 1;
-                    sessions.clear();
+                    self.give_all_up(&mut sessions);
                     self.stop();
                     self.repository = open(&self.disk)
                         .map_err(|error| self.errors.push(error))
@@ -133,7 +208,7 @@ impl Recording {
                     }
                 }
                 Step::Close => {
-                    sessions.clear();
+                    self.give_all_up(&mut sessions);
                     self.stop();
                 }
                 Step::Begin {
@@ -141,10 +216,14 @@ impl Recording {
                     backup,
                     request,
                 } => {
+                    self.over(|id, kept| {
+                        let runs = sessions.values().any(|(session, ..)| session.id() == id);
+                        !runs && kept.request.database == request.database
+                    });
                     let Some(repository) = &self.repository else {
                         continue;
                     };
-                    match repository.begin(request.clone()) {
+                    match backup.begin(repository, request) {
                         Ok(session) => {
                             sessions.insert(*slot, (session, backup.clone(), request.clone()));
                         }
@@ -161,20 +240,74 @@ impl Recording {
                     };
                     if let Err(error) = backup.write(session, *stream, *sequence) {
                         self.errors.push(error.to_string());
-                        sessions.remove(slot);
+                        self.give_up(&mut sessions, *slot);
                     }
                 }
                 Step::Sync { slot } => {
                     let Some((session, ..)) = sessions.get(slot) else {
                         continue;
                     };
-                    if let Err(error) = session.sync() {
-                        self.errors.push(error.to_string());
-                        sessions.remove(slot);
+                    match session.sync() {
+                        Ok(()) => self.promise(session),
+                        Err(error) => {
+                            self.errors.push(error.to_string());
+                            self.give_up(&mut sessions, *slot);
+                        }
                     }
                 }
-                Step::Abort { slot } => {
-                    sessions.remove(slot);
+                Step::Abort { slot } => self.give_up(&mut sessions, *slot),
+                Step::Keep { slot } => {
+                    let Some((session, backup, request)) = sessions.get(slot) else {
+                        continue;
+                    };
+                    let kept = Kept {
+                        backup: backup.clone(),
+                        request: request.clone(),
+                        promises: Vec::new(),
+                        over: None,
+                    };
+                    self.kept.insert(session.id(), kept);
+                    match session.keep_key(KEY) {
+                        Ok(()) => self.promise(session),
+                        Err(error) => {
+                            self.errors.push(error.to_string());
+                            self.give_up(&mut sessions, *slot);
+                        }
+                    }
+                }
+                Step::Kill => {
+                    interrupted.clear();
+                    for (slot, (session, backup, request)) in std::mem::take(&mut sessions) {
+                        interrupted.insert(slot, (session.id(), backup, request));
+                        std::mem::forget(session);
+                    }
+                    if let Some(server) = self.repository.take() {
+                        self.noticed += server.notices().len();
+                        std::mem::forget(server);
+                    }
+                }
+                Step::TakeUp { slot } => {
+                    let Some((id, backup, request)) = interrupted.remove(slot) else {
+                        continue;
+                    };
+                    let Some(repository) = &self.repository else {
+                        continue;
+                    };
+                    match repository.take_up(id, KEY) {
+                        Ok(session) => {
+                            sessions.insert(*slot, (session, backup, request));
+                        }
+                        Err(error) => self.errors.push(error.to_string()),
+                    }
+                }
+                Step::Rest { slot } => {
+                    let Some((session, backup, _)) = sessions.get(slot) else {
+                        continue;
+                    };
+                    if let Err(error) = backup.write_rest(session) {
+                        self.errors.push(error.to_string());
+                        self.give_up(&mut sessions, *slot);
+                    }
                 }
                 Step::Expire { days, hours } => {
                     let Some(repository) = &self.repository else {
@@ -211,6 +344,10 @@ impl Recording {
                     let asked = self.disk.position();
                     let result = backup.commit(session, &request);
                     let confirmed = result.is_ok().then(|| self.disk.position());
+                    if result.is_err() {
+                        // Given up, after a failure of which nothing is promised.
+                        self.kept.remove(&id);
+                    }
                     if let Err(error) = result {
                         self.errors.push(error.to_string());
                     }
@@ -320,6 +457,9 @@ pub fn fixed() -> Vec<(String, Vec<Step>)> {
         ("side_by_side", side_by_side()),
         ("given_up", given_up()),
         ("retention", retention()),
+        ("encrypted", encrypted()),
+        ("taken_up", taken_up()),
+        ("taken_up_new", taken_up_new()),
     ];
     named
         .into_iter()
@@ -451,12 +591,91 @@ fn retention() -> Vec<Step> {
     steps
 }
 
+/// Encrypted sessions: their first file, an append, and the change to and fro.
+fn encrypted() -> Vec<Step> {
+    let mut steps = vec![Step::Open];
+    let sealed = |number, streams: &[&[usize]], kind, hours| {
+        backup(
+            Backup::new(number, streams).encrypted(),
+            "Sales",
+            kind,
+            hours,
+        )
+    };
+    steps.extend(sealed(1, &[&[5000], &[1]], Full, 0));
+    steps.extend(sealed(2, &[&[600, 4000]], Log, 1));
+    steps.extend(backup(Backup::new(3, &[&[300]]), "Sales", Log, 2));
+    steps.extend(sealed(4, &[&[100]], Log, 3));
+    steps
+}
+
+/// A session is begun, killed with its server and taken up, twice; then it is committed. Another
+/// is killed, and given up by a new one.
+fn taken_up() -> Vec<Step> {
+    let mut steps = creation();
+    let long = Backup::new(31, &[&[5000, 700, 4000, 1], &[300, 9000, 20]]);
+    let (slot, database) = (0, "Sales");
+    steps.push(Step::Begin {
+        slot,
+        backup: long,
+        request: request(database, Log, 2, 2),
+    });
+    steps.push(Step::Keep { slot });
+    let write = |stream, sequence| Step::Write {
+        slot,
+        stream,
+        sequence,
+    };
+    steps.extend([write(0, 0), write(1, 0), Step::Sync { slot }, write(0, 1)]);
+    steps.extend([Step::Kill, Step::Open, Step::TakeUp { slot }]);
+    // In another order than before.
+    steps.extend([write(1, 1), write(0, 1), Step::Sync { slot }, write(0, 2)]);
+    steps.extend([Step::Kill, Step::Open, Step::TakeUp { slot }]);
+    steps.extend([Step::Rest { slot }, Step::Commit { slot }]);
+    steps.push(Step::Begin {
+        slot,
+        backup: Backup::new(32, &[&[5000, 700]]),
+        request: request(database, Log, 1, 3),
+    });
+    steps.extend([Step::Keep { slot }, write(0, 0), Step::Sync { slot }]);
+    steps.extend([Step::Kill, Step::Open]);
+    steps.extend(backup(Backup::new(33, &[&[60]]), database, Log, 4));
+    steps
+}
+
+/// The same with a session that begins a file, and an encrypted one.
+fn taken_up_new() -> Vec<Step> {
+    let mut steps = vec![Step::Open];
+    let slot = 0;
+    for backup in [
+        Backup::new(41, &[&[5000, 700], &[1, 1]]),
+        Backup::new(42, &[&[400, 4000]]).encrypted(),
+    ] {
+        let streams = backup.streams.len() as u16;
+        steps.push(Step::Begin {
+            slot,
+            backup,
+            request: request("Sales", Full, streams, 2),
+        });
+        let write = |sequence| Step::Write {
+            slot,
+            stream: 0,
+            sequence,
+        };
+        steps.extend([Step::Keep { slot }, write(0), Step::Sync { slot }, write(1)]);
+        steps.extend([Step::Kill, Step::Open, Step::TakeUp { slot }]);
+        steps.extend([Step::Rest { slot }, Step::Commit { slot }]);
+    }
+    steps
+}
+
 /// A workload that follows from a number: up to four sessions at once, one to four streams each.
 pub fn generated(seed: u64) -> Vec<Step> {
     let mut dice = Dice(seed);
     let mut steps = vec![Step::Open];
     let mut hours = 0;
     let mut running: BTreeMap<usize, std::vec::IntoIter<Step>> = BTreeMap::new();
+    let mut kept = HashSet::new();
     for number in 0..4 + dice.below(4) {
         hours += [0, 1, 5, 13][dice.below(4)];
         let streams = 1 + dice.below(4);
@@ -465,6 +684,7 @@ pub fn generated(seed: u64) -> Vec<Step> {
             streams: (0..streams)
                 .map(|_| (0..dice.below(4)).map(|_| dice.length()).collect())
                 .collect(),
+            encrypted: dice.below(5) == 0,
         };
         let kind = [Full, Differential, Log, Log, Log][dice.below(5)];
         let database = ["Sales", "Other"][usize::from(dice.below(3) == 0)];
@@ -482,6 +702,15 @@ pub fn generated(seed: u64) -> Vec<Step> {
                 steps.push(Step::Open);
             }
         }
+        if dice.below(4) == 0 {
+            steps.extend([Step::Kill, Step::Open]);
+            for (slot, _) in std::mem::take(&mut running) {
+                if kept.contains(&slot) {
+                    steps.extend([Step::TakeUp { slot }, Step::Rest { slot }]);
+                    steps.push(Step::Commit { slot });
+                }
+            }
+        }
         let mut rest = writes(slot, &backup);
         if dice.below(2) == 0 {
             rest.insert(dice.below(rest.len() + 1), Step::Sync { slot });
@@ -496,6 +725,11 @@ pub fn generated(seed: u64) -> Vec<Step> {
             backup,
             request,
         });
+        kept.remove(&slot);
+        if dice.below(2) == 0 {
+            steps.push(Step::Keep { slot });
+            kept.insert(slot);
+        }
         running.insert(slot, rest.into_iter());
         for _ in 0..dice.below(12) {
             let slot = dice.below(4);

@@ -77,6 +77,7 @@ impl Server {
         Self::start_at(repository, "127.0.0.1:0")
     }
 
+    /// The same, listening where another one did.
     pub(crate) fn start_at(repository: &Path, address: &str) -> Self {
         let mut child = vab(["serve", "--listen", address, "--repository"])
             .arg(repository)

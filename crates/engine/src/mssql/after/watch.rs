@@ -161,3 +161,98 @@ fn compare(stripe: usize, told: &BackupSet, found: &BackupSet) -> Result<(), Dis
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::mtf::read_bytes;
+    use crate::mtf::testing::{Set, Tape};
+
+    fn stripes(count: u16) -> Vec<Vec<u8>> {
+        let stripe = |number| {
+            let tape = Tape {
+                count,
+                number,
+                ..Tape::default()
+            };
+            tape.write()
+        };
+        (1..=count).map(stripe).collect()
+    }
+
+    fn told(stripe: &[u8]) -> BackupSet {
+        let medium = read_bytes(stripe).unwrap();
+        let native = medium.native().unwrap();
+        native.sets[0].backup_set(native.family.count).unwrap()
+    }
+
+    /// The stripes as they pass, in pieces of this size, by turns.
+    fn watched(stripes: &[Vec<u8>], piece: usize) -> StreamWatch {
+        let mut watch = StreamWatch::new(stripes.len());
+        let longest = stripes.iter().map(Vec::len).max().unwrap();
+        for at in (0..longest).step_by(piece) {
+            for (number, stripe) in stripes.iter().enumerate() {
+                let end = stripe.len().min(at + piece);
+                watch.observe(number, stripe.get(at..end).unwrap_or_default());
+            }
+        }
+        watch
+    }
+
+    #[test]
+    fn a_stream_that_is_what_the_server_says_passes() {
+        for count in [1, 3] {
+            let stripes = stripes(count);
+            let told = told(&stripes[0]);
+            for piece in [1, 1000, 1 << 20] {
+                assert_eq!(watched(&stripes, piece).check(&told), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_fact_that_differs_is_found_with_its_stripe() {
+        let stripes = stripes(2);
+        let check = |change: fn(&mut BackupSet)| {
+            let mut told = told(&stripes[0]);
+            change(&mut told);
+            watched(&stripes, 4096).check(&told).unwrap_err().to_string()
+        };
+        let finds = |change, part: &str| {
+            let error = check(change);
+            assert!(error.contains(part) && error.contains("stripe 1"), "{error}");
+        };
+        finds(|told| told.id = BackupSetId(Uuid::nil()), "made backup set");
+        finds(|told| told.first_lsn = Lsn::ZERO, "first LSN");
+        finds(|told| told.last_lsn = Lsn::MAX, "last LSN");
+        finds(|told| told.checkpoint_lsn = Lsn::ZERO, "checkpoint LSN");
+        finds(|told| told.database.push('x'), "database");
+        finds(|told| told.kind = vab_chain::BackupKind::Log, "kind");
+        finds(|told| told.stripes = 3, "number of stripes");
+    }
+
+    #[test]
+    fn a_stripe_of_another_set_or_an_unfinished_one_is_found() {
+        let mut stripes = stripes(2);
+        let told = told(&stripes[0]);
+        let other = Tape {
+            count: 2,
+            number: 2,
+            sets: vec![Set {
+                id: Uuid::from_u128(0xc),
+                ..Set::default()
+            }],
+            ..Tape::default()
+        };
+        let whole = std::mem::replace(&mut stripes[1], other.write());
+        let found = watched(&stripes, 4096).check(&told);
+        let second = matches!(found, Err(Disagreement::Set { stripe: 2, .. }));
+        assert!(second, "{found:?}");
+        stripes[1] = whole[..whole.len() / 2].to_vec();
+        let found = watched(&stripes, 4096).check(&told);
+        let second = matches!(found, Err(Disagreement::Stream { stripe: 2, .. }));
+        assert!(second, "{found:?}");
+    }
+}

@@ -360,7 +360,7 @@ impl Session {
             runtime, client, ..
         } = self;
         // The server sees the end of the connection either way.
-        let _ = runtime.block_on(timeout(ATTENTION, client.close()));
+        let _ = runtime.block_on(async { timeout(ATTENTION, client.close()).await });
     }
 
     fn run(

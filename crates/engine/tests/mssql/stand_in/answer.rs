@@ -10,21 +10,37 @@ use crate::tds::table::{Cell, Table, Type};
 /// The answer to a question; `None` when it is none that is known.
 pub(super) fn answer(server: &StandIn, text: &str) -> Option<Table> {
     if text.contains("SERVERPROPERTY('ProductVersion')") {
-        return Some(identity(server));
+        return Some(identity(server.sysadmin));
     }
     if !text.starts_with("SELECT ") {
         return None;
     }
-    let wanted = tokens(text).unwrap_or_default().into_iter().rev().find_map(|token| match token {
-        Token::Text(text) => Some(text),
-        _ => None,
-    });
+    let wanted = tokens(text)
+        .unwrap_or_default()
+        .into_iter()
+        .rev()
+        .find_map(|token| match token {
+            Token::Text(text) => Some(text),
+            _ => None,
+        });
     if text.contains("FROM sys.databases AS d LEFT JOIN") {
         let one = text.contains(" AND d.name = ").then_some(wanted).flatten();
-        return Some(databases(server, one.as_deref()));
+        let mut all = server.instance.databases().unwrap();
+        all.retain(|info| {
+            one.as_ref()
+                .is_none_or(|name| info.name.eq_ignore_ascii_case(name))
+        });
+        return Some(databases(&all));
     }
     if text.contains("FROM msdb.dbo.backupset AS s") {
-        return Some(sets(server, &wanted?));
+        let device = wanted?;
+        let history = server.history.lock().unwrap();
+        let on_device = history.iter().filter(|(first, _)| *first == device);
+        let mut all: Vec<_> = on_device.map(|(_, set)| set.clone()).collect();
+        if let Some(lie) = server.lies {
+            all.iter_mut().for_each(lie);
+        }
+        return Some(sets(&all));
     }
     if text.contains("FROM msdb.dbo.logmarkhistory") {
         return Some(Table::new(&[
@@ -42,7 +58,8 @@ pub(super) fn answer(server: &StandIn, text: &str) -> Option<Table> {
     None
 }
 
-fn identity(server: &StandIn) -> Table {
+/// What a server says about itself.
+pub(crate) fn identity(sysadmin: bool) -> Table {
     let columns = [
         ("version", Type::NVarChar),
         ("edition", Type::NVarChar),
@@ -59,7 +76,7 @@ fn identity(server: &StandIn) -> Table {
         "SIM".into(),
         "Microsoft SQL Server 2022 on Linux (Ubuntu 22.04)".into(),
         crate::tds::session::USER.into(),
-        i64::from(server.sysadmin).into(),
+        i64::from(sysadmin).into(),
         "/var/opt/mssql/data/".into(),
         "/var/opt/mssql/log/".into(),
     ])
@@ -69,7 +86,8 @@ fn lsn(lsn: Option<Lsn>) -> Cell {
     lsn.map(|lsn| lsn.to_string()).as_deref().into()
 }
 
-fn databases(server: &StandIn, one: Option<&str>) -> Table {
+/// What a server says about these databases.
+pub(crate) fn databases(all: &[DatabaseInfo]) -> Table {
     let mut table = Table::new(&[
         ("name", Type::NVarChar),
         ("state", Type::TinyInt),
@@ -87,9 +105,7 @@ fn databases(server: &StandIn, one: Option<&str>) -> Table {
         ("replica_role", Type::Int(4)),
         ("preferred", Type::Int(4)),
     ]);
-    let all = server.instance.databases().unwrap();
-    let same = |info: &&DatabaseInfo| one.is_none_or(|name| info.name.eq_ignore_ascii_case(name));
-    for info in all.iter().filter(same) {
+    for info in all {
         let base = info.differential_base;
         table = table.row(vec![
             info.name.as_str().into(),
@@ -122,7 +138,8 @@ fn databases(server: &StandIn, one: Option<&str>) -> Table {
     table
 }
 
-fn sets(server: &StandIn, device: &str) -> Table {
+/// What a server has written down about these backups.
+pub(crate) fn sets(all: &[BackupSet]) -> Table {
     let mut table = Table::new(&[
         ("backup_set_uuid", Type::Guid),
         ("database_name", Type::NVarChar),
@@ -151,13 +168,8 @@ fn sets(server: &StandIn, device: &str) -> Table {
         ("time_zone", Type::Int(2)),
         ("stripes", Type::Int(4)),
     ]);
-    let history = server.history.lock().unwrap();
-    for (_, set) in history.iter().filter(|(first, _)| first == device) {
-        let mut set = set.clone();
-        if let Some(lie) = server.lies {
-            lie(&mut set);
-        }
-        table = table.row(row(&set));
+    for set in all {
+        table = table.row(row(set));
     }
     table
 }

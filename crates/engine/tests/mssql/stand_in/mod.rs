@@ -2,7 +2,7 @@
 //! server, and plays `BACKUP` and `RESTORE` with the embedded engine, through virtual devices in a
 //! folder. What it does not know it refuses, as the server would.
 
-mod answer;
+pub(crate) mod answer;
 mod parse;
 mod play;
 
@@ -55,7 +55,10 @@ impl StandIn {
     /// The statements that came and begin with this word.
     pub(crate) fn said(&self, word: &str) -> Vec<String> {
         let said = self.said.lock().unwrap();
-        said.iter().filter(|text| text.starts_with(word)).cloned().collect()
+        said.iter()
+            .filter(|text| text.starts_with(word))
+            .cloned()
+            .collect()
     }
 }
 
@@ -67,7 +70,10 @@ impl Handler for StandIn {
             return session.end(End::Well);
         }
         if text == "SET LANGUAGE us_english" {
-            session.send(&token::info(5703, "Changed language setting to us_english."))?;
+            session.send(&token::info(
+                5703,
+                "Changed language setting to us_english.",
+            ))?;
             return session.end(End::Well);
         }
         match parse::parse(text) {

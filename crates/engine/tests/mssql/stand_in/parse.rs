@@ -147,7 +147,11 @@ fn backup(reader: &mut Reader) -> Result<Statement, String> {
     };
     let database = reader.identifier()?;
     reader.expect("TO")?;
-    let kind = if log { BackupKind::Log } else { BackupKind::Full };
+    let kind = if log {
+        BackupKind::Log
+    } else {
+        BackupKind::Full
+    };
     let mut request = BackupRequest::new(database, kind, reader.devices()?);
     request.checksum = false;
     let mut sizes = Sizes::default();

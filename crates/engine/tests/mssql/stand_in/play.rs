@@ -7,7 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use vab_chain::BackupKind;
-use vab_engine::{BackupError, BackupRequest, Engine, Progress, ProgressSink, RestoreError, RestoreRequest};
+use vab_engine::{
+    BackupError, BackupRequest, Engine, Progress, ProgressSink, RestoreError, RestoreRequest,
+};
 use vab_vdi::pipe::Directory;
 use vab_vdi::{
     DeviceName, Direction, EngineAbortHandle, EngineError, EngineSet, EngineTransport, Geometry,
@@ -25,14 +27,20 @@ const WAIT: Duration = Duration::from_secs(20);
 /// A number and a text of the server.
 struct Refused(u32, String);
 
-pub(super) fn play(server: &StandIn, session: &mut Session, statement: Statement) -> io::Result<()> {
+pub(super) fn play(
+    server: &StandIn,
+    session: &mut Session,
+    statement: Statement,
+) -> io::Result<()> {
     match statement {
         Statement::Backup(request) => {
             let verb = match request.kind {
                 BackupKind::Log => "BACKUP LOG",
                 _ => "BACKUP DATABASE",
             };
-            long(server, session, verb, |devices, percent| backup(server, request, devices, percent))
+            long(server, session, verb, |devices, percent| {
+                backup(server, request, devices, percent)
+            })
         }
         Statement::Restore(request) => {
             let verb = match request.kind {
@@ -43,15 +51,17 @@ pub(super) fn play(server: &StandIn, session: &mut Session, statement: Statement
                 restore(server, request, devices, percent)
             })
         }
-        Statement::Files(names) => {
-            long(server, session, "RESTORE FILELIST", |devices, _| files(&names, devices))
-        }
-        Statement::Recover(request) => long(server, session, "RESTORE DATABASE", |_, _| {
-            match server.instance.recover(&request) {
-                Ok(_) => Ok(None),
-                Err(error) => Err(restore_refused(&error)),
-            }
+        Statement::Files(names) => long(server, session, "RESTORE FILELIST", |devices, _| {
+            files(&names, devices)
         }),
+        Statement::Recover(request) => {
+            long(server, session, "RESTORE DATABASE", |_, _| {
+                match server.instance.recover(&request) {
+                    Ok(_) => Ok(None),
+                    Err(error) => Err(restore_refused(&error)),
+                }
+            })
+        }
     }
 }
 
@@ -62,7 +72,11 @@ struct Interruptible {
 }
 
 impl EngineTransport for Interruptible {
-    fn open_set(&self, request: OpenSetRequest, timeout: Duration) -> Result<EngineSet, EngineError> {
+    fn open_set(
+        &self,
+        request: OpenSetRequest,
+        timeout: Duration,
+    ) -> Result<EngineSet, EngineError> {
         let set = self.folder.open_set(request, timeout)?;
         self.open.lock().unwrap().push(set.abort_handle());
         Ok(set)
@@ -85,7 +99,12 @@ fn long(
         let working = scope.spawn(|| work(&devices, &percent));
         let (mut told, mut cancelled) = (0, false);
         while !working.is_finished() {
-            cancelled = cancelled || session.attention(Duration::from_millis(5))?;
+            let asked = match cancelled {
+                true => Ok(true),
+                false => session.attention(Duration::from_millis(5)),
+            };
+            // As the server does when the one who asked is gone.
+            cancelled = asked.as_ref().is_ok_and(|asked| *asked) || asked.is_err();
             if cancelled {
                 for set in devices.open.lock().unwrap().drain(..) {
                     set.abort();
@@ -109,12 +128,19 @@ fn long(
             if let Some(table) = table {
                 session.send(&table.tokens())?;
             }
-            session.send(&token::info(3014, &format!("{verb} successfully processed 7 pages.")))?;
+            session.send(&token::info(
+                3014,
+                &format!("{verb} successfully processed 7 pages."),
+            ))?;
             session.end(End::Well)
         }
         Err(Refused(number, text)) => {
             session.send(&token::error(number, 1, &text))?;
-            session.send(&token::error(3013, 1, &format!("{verb} is terminating abnormally.")))?;
+            session.send(&token::error(
+                3013,
+                1,
+                &format!("{verb} is terminating abnormally."),
+            ))?;
             session.end(End::Badly)
         }
     }
@@ -123,7 +149,10 @@ fn long(
 fn sink(percent: &Arc<AtomicU64>) -> ProgressSink {
     let percent = Arc::clone(percent);
     ProgressSink::new(move |Progress { bytes, total }| {
-        let now = (bytes * 100).checked_div(total).unwrap_or_default().min(100);
+        let now = (bytes * 100)
+            .checked_div(total)
+            .unwrap_or_default()
+            .min(100);
         percent.fetch_max(now, Ordering::Relaxed);
     })
 }
@@ -183,7 +212,10 @@ fn restore_refused(error: &RestoreError) -> Refused {
 
 fn device(name: &str, opening: bool, error: &dyn std::error::Error) -> Refused {
     let number = if opening { 3201 } else { 3202 };
-    Refused(number, format!("Cannot use backup device '{name}': {error}."))
+    Refused(
+        number,
+        format!("Cannot use backup device '{name}': {error}."),
+    )
 }
 
 /// Reads a little, as the server does for the list of files.

@@ -66,7 +66,7 @@ fn serve(wire: TcpStream, secure: Option<&dyn Secure>, handler: &dyn Handler) ->
         }
     };
     let mut session = Session { wire };
-    if !session.login(strict)? {
+    if !session.login()? {
         return Ok(());
     }
     loop {
@@ -87,7 +87,10 @@ fn batch(message: &[u8]) -> String {
 }
 
 fn utf16(bytes: &[u8]) -> String {
-    let units: Vec<u16> = bytes.chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+    let units: Vec<u16> = bytes
+        .chunks(2)
+        .map(|unit| u16::from_le_bytes([unit[0], unit[1]]))
+        .collect();
     String::from_utf16(&units).unwrap()
 }
 
@@ -115,7 +118,7 @@ fn introduction(wire: &mut dyn Wire, can: bool) -> io::Result<bool> {
         (4, &[0]),
     ];
     let mut at = u16::try_from(options.len() * 5 + 1).unwrap();
-    let (mut head, mut body) = (Vec::new(), Vec::new());
+    let (mut head, mut body) = (Vec::new(), Vec::<u8>::new());
     for (option, value) in options {
         let length = u16::try_from(value.len()).unwrap();
         head.push(option);
@@ -136,7 +139,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn login(&mut self, strict: bool) -> io::Result<bool> {
+    fn login(&mut self) -> io::Result<bool> {
         let (kind, login) = packet::read(&mut self.wire)?;
         assert_eq!(kind, LOGIN);
         let field = |at: usize| {
@@ -144,14 +147,18 @@ impl Session {
             login[number(at)..number(at) + 2 * number(at + 2)].to_vec()
         };
         let user = utf16(&field(40));
-        let password: Vec<u8> = field(44).iter().map(|b| (b ^ 0xa5).rotate_left(4)).collect();
+        let password: Vec<u8> = field(44)
+            .iter()
+            .map(|b| (b ^ 0xa5).rotate_left(4))
+            .collect();
         if (user.as_str(), utf16(&password).as_str()) != (USER, PASSWORD) {
             let text = format!("Login failed for user '{user}'.");
             self.send(&token::error(18456, 8, &text))?;
             self.end(End::Badly)?;
             return Ok(false);
         }
-        let version = if strict { 0x0800_0000 } else { 0x7400_0004 };
+        // The version that the client asked for.
+        let version = u32::from_le_bytes(login[4..8].try_into().unwrap());
         let size = packet::SIZE.to_string();
         self.send(&token::changed(1, "master", "master"))?;
         self.send(&token::info(5701, "Changed database context to 'master'."))?;

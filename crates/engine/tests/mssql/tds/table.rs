@@ -178,7 +178,11 @@ impl Type {
             let length = u16::try_from(bytes.len()).unwrap();
             [length.to_le_bytes().to_vec(), bytes].concat()
         };
-        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let wide = |text: &str| {
+            text.encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<_>>()
+        };
         match (self, cell) {
             (_, Cell::Null) => self.null(),
             (Self::Bit, Cell::Bit(bit)) => vec![1, u8::from(*bit)],
@@ -197,7 +201,10 @@ impl Type {
                 let bytes = wide(text);
                 let (first, second) = bytes.split_at(bytes.len() / 4 * 2);
                 let mut value = u64::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
-                for chunk in [first, second].into_iter().filter(|chunk| !chunk.is_empty()) {
+                for chunk in [first, second]
+                    .into_iter()
+                    .filter(|chunk| !chunk.is_empty())
+                {
                     value.extend(u32::try_from(chunk.len()).unwrap().to_le_bytes());
                     value.extend(chunk);
                 }
@@ -239,5 +246,8 @@ impl Type {
 }
 
 fn split(time: ServerTime) -> (i64, i64) {
-    (time.as_micros().div_euclid(DAY), time.as_micros().rem_euclid(DAY))
+    (
+        time.as_micros().div_euclid(DAY),
+        time.as_micros().rem_euclid(DAY),
+    )
 }

@@ -1,7 +1,7 @@
 //! A small reader of T-SQL words, written from the language's own rules and nothing else.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Word(String),
     Number(String),
     Identifier(String),
@@ -10,7 +10,7 @@ pub(super) enum Token {
 }
 
 /// The tokens of a statement; `None` where a quote does not end, or a comment begins.
-pub(super) fn tokens(text: &str) -> Option<Vec<Token>> {
+pub(crate) fn tokens(text: &str) -> Option<Vec<Token>> {
     let chars: Vec<char> = text.chars().collect();
     let mut found = Vec::new();
     let mut at = 0;
