@@ -24,7 +24,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     let report = arguments.report.report.as_deref();
     // A report that cannot be written is better known before hours of work.
     let report = report.map(Report::create).transpose()?;
-    let backups = plan(&arguments);
+    let backups = plan(&arguments)?;
     let engine = arguments.engine.parse::<EngineAddress>()?;
     let engine = backups.retry.open(&engine).await?;
     let manager = backups
@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     Ok(exit::of_run(done.outcome))
 }
 
-fn plan(arguments: &BackupArguments) -> BackupRun {
+fn plan(arguments: &BackupArguments) -> Result<BackupRun, Failure> {
     let policy = &arguments.policy;
     let wanted = LegalKind::new(arguments.kind.into(), arguments.copy_only);
     let selection = arguments.selection.selection();
@@ -81,7 +81,8 @@ fn plan(arguments: &BackupArguments) -> BackupRun {
     run.retry.tries = policy.tries;
     run.retry.first_wait = Duration::from_secs(policy.retry_wait.into());
     run.retry.longest_wait = run.retry.longest_wait.max(run.retry.first_wait);
-    run
+    run.encoding = arguments.encoding.encoding()?;
+    Ok(run)
 }
 
 async fn dry_run(
