@@ -205,6 +205,7 @@ mod tests {
             DatabaseState::Standby,
             DatabaseState::Suspect,
             DatabaseState::Recovering,
+            DatabaseState::RecoveryPending,
             DatabaseState::Emergency,
             DatabaseState::Offline,
         ] {

@@ -48,6 +48,9 @@ pub enum EngineAddressError {
         #[source]
         error: sim::InstanceError,
     },
+    /// A thread died.
+    #[error("the thread that opened the engine died")]
+    Died,
     /// Not the form of a SQL Server.
     #[cfg(feature = "mssql")]
     #[error(transparent)]

@@ -351,53 +351,63 @@ async fn somebody_who_takes_the_log_between_decision_and_statement_is_noticed() 
     assert_eq!(world.stored("A").await, (3, true));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_commit_whose_answer_is_lost_is_not_made_twice_and_the_next_run_mends_the_chain() {
-    let engine = Tricked::new(&["A"], |_, _, _| Ok(()));
-    let world = World::new().await;
-    world.run(&engine, &run_of(BackupKind::Full)).await;
-    engine
-        .instance
-        .database("A")
-        .unwrap()
-        .put(7, b"later")
-        .unwrap();
-
-    // The server breaks down at the moment in which it would be told to commit.
-    let (serving, crashed) = (Arc::clone(&world.serving), Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&crashed);
-    let watch = RunWatch::new(
+/// Does this at the moment in which the repository would be told to commit.
+fn at_the_commit(act: impl Fn() + Send + Sync + 'static) -> RunWatch {
+    let act = Arc::new(act);
+    RunWatch::new(
         |_| {},
         move || {
-            let (serving, crashed) = (Arc::clone(&serving), Arc::clone(&crashed));
+            let act = Arc::clone(&act);
             Observer::new(move |happening| {
                 if happening == Happening::Commits {
-                    crashed.fetch_add(1, Ordering::SeqCst);
-                    aside(|| serving.lock().unwrap().crash_and_start_again());
+                    act();
                 }
             })
         },
-    );
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_commit_in_doubt_is_not_made_twice_and_the_next_run_mends_the_chain() {
+    let engine = Tricked::new(&["A"], |_, _, _| Ok(()));
+    let world = World::new().await;
+    world.run(&engine, &run_of(BackupKind::Full)).await;
+    let database = engine.instance.database("A").unwrap();
+    database.put(7, b"later").unwrap();
+
+    // In place of the server that should commit comes one that knows nothing of the session.
+    let other = tempfile::tempdir().unwrap();
+    let folder = world.serving.lock().unwrap().folder.clone();
+    let (serving, elsewhere) = (Arc::clone(&world.serving), other.path().to_owned());
+    let watch = at_the_commit(move || {
+        aside(|| {
+            let mut serving = serving.lock().unwrap();
+            serving.folder.clone_from(&elsewhere);
+            serving.crash_and_start_again();
+        });
+    });
     let report = world
         .watched(&engine, &run_of(BackupKind::Log), watch)
         .await;
-    assert_eq!(counted.load(Ordering::SeqCst), 1);
     assert_eq!(report.outcome, RunOutcome::Failed, "{report:?}");
     assert_eq!(
         tries(&report),
         [1],
-        "nobody knows whether it is there: not tried again"
+        "it may be there some time: not tried again"
     );
+    aside(|| {
+        let mut serving = world.serving.lock().unwrap();
+        serving.folder = folder;
+        serving.crash_and_start_again();
+    });
     assert_eq!(world.stored("A").await, (1, true));
 
     // The engine believes that its log was saved.
     let report = world.run(&engine, &run_of(BackupKind::Log)).await;
     let decision = report.databases[0].decision.unwrap();
     assert!(matches!(decision, Decision::Instead { .. }), "{decision}");
-    assert!(
-        decision.to_string().contains("or that backup was lost"),
-        "{decision}"
-    );
+    let words = decision.to_string();
+    assert!(words.contains("or that backup was lost"), "{words}");
     assert_eq!(world.stored("A").await, (2, true));
 }
 

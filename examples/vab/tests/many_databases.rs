@@ -194,6 +194,8 @@ fn all_databases_are_backed_up_within_the_budget_and_come_back() {
     };
     assert_eq!((streams("Customers"), streams("master")), (5, 3), "greedy");
     for database in report["databases"].as_array().unwrap() {
+        let done = database["result"] == "done";
+        assert_eq!(database["seconds"].is_number(), done, "{database}");
         for point in database["points"].as_array().unwrap() {
             assert!(point["bytes"].as_u64().unwrap() > 0);
             assert_eq!(point["set"]["database"], database["database"]);

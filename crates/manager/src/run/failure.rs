@@ -10,6 +10,7 @@ use vab_mover::source::{CommitError, ConnectError};
 
 use super::guard::Obstacle;
 use crate::catalog::{CatalogError, ServerError};
+use crate::engines::EngineAddressError;
 use crate::recovery_manager::{BackupError, TakeError};
 use crate::server::AskError;
 
@@ -126,6 +127,17 @@ impl From<&CatalogError> for Failure {
 impl From<&vab_engine::EngineError> for Failure {
     fn from(error: &vab_engine::EngineError) -> Self {
         Self::new(FailureClass::Failed, again(error.class()), error)
+    }
+}
+
+impl From<&EngineAddressError> for Failure {
+    fn from(error: &EngineAddressError) -> Self {
+        let again = match error {
+            #[cfg(feature = "mssql")]
+            EngineAddressError::Mssql { error, .. } => again(error.class()),
+            _ => Again::No,
+        };
+        Self::new(FailureClass::Failed, again, error)
     }
 }
 

@@ -161,7 +161,10 @@ fn refuse(illegal: Illegal) -> Decision {
     match illegal {
         Illegal::NotOnline {
             state:
-                state @ (DatabaseState::Suspect | DatabaseState::Emergency | DatabaseState::Recovering),
+                state @ (DatabaseState::Suspect
+                | DatabaseState::Emergency
+                | DatabaseState::Recovering
+                | DatabaseState::RecoveryPending),
         } => Decision::Fail(Obstacle::Unusable { state }),
         illegal => Decision::Skip(Skip::Illegal(illegal)),
     }
@@ -312,6 +315,7 @@ mod tests {
             (DatabaseState::Standby, false),
             (DatabaseState::Suspect, true),
             (DatabaseState::Recovering, true),
+            (DatabaseState::RecoveryPending, true),
         ] {
             let info = DatabaseInfo::new("Sales", state, RecoveryModel::Full);
             let decision = Guard::new(FULL).decide(&info, &Chain::new([]));

@@ -133,12 +133,14 @@ impl RecoveryManager {
         for pattern in &selected.idle {
             notes.push(format!("no database is called like `{pattern}`"));
         }
+        let finished = clock.now();
         Ok(RunReport {
             version: REPORT_VERSION,
             job: run.job.clone(),
             wanted: run.guard.wanted,
             started,
-            finished: clock.now(),
+            finished,
+            seconds: report::seconds(started, finished),
             outcome: RunOutcome::of(&databases),
             budget: run.budget,
             totals: Totals::of(&databases),

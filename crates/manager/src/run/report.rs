@@ -25,6 +25,8 @@ pub struct RunReport {
     pub started: UtcTime,
     /// When it ended, on this machine's clock.
     pub finished: UtcTime,
+    /// The time between the two, in seconds.
+    pub seconds: f64,
     /// How it ended as a whole.
     pub outcome: RunOutcome,
     /// The streams that were allowed at once.
@@ -73,6 +75,8 @@ pub struct DatabaseReport {
     pub started: Option<UtcTime>,
     /// When the last try ended, on this machine's clock.
     pub finished: Option<UtcTime>,
+    /// The time between the two, in seconds, with the waits between the tries.
+    pub seconds: Option<f64>,
     /// Every try, in order.
     pub tries: Vec<Try>,
     /// The restore points that were made. More than one only where the first did not connect,
@@ -121,23 +125,14 @@ impl DatabaseReport {
             streams: 0,
             started: None,
             finished: None,
+            seconds: None,
             tries: Vec::new(),
             points: Vec::new(),
         }
     }
-
-    /// The time from the begin of the first try to the end of the last, in seconds.
-    pub fn seconds(&self) -> Option<f64> {
-        Some(seconds(self.started?, self.finished?))
-    }
 }
 
 impl RunReport {
-    /// The time from begin to end, in seconds.
-    pub fn seconds(&self) -> f64 {
-        seconds(self.started, self.finished)
-    }
-
     /// The form for a file: one JSON object.
     pub fn to_json(&self) -> String {
         // Plain data with string keys: writing it to memory cannot fail.
@@ -169,7 +164,7 @@ impl Totals {
     clippy::cast_precision_loss,
     reason = "microseconds of a run have far less than 53 bits"
 )]
-fn seconds(from: UtcTime, to: UtcTime) -> f64 {
+pub(super) fn seconds(from: UtcTime, to: UtcTime) -> f64 {
     to.micros_since(from) as f64 / 1e6
 }
 

@@ -1,9 +1,14 @@
 //! When to try again.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+use vab_engine::Engine;
+
 use super::failure::Failure;
+use crate::engines::{EngineAddress, EngineAddressError};
 use crate::server::ConnectError;
 
 /// How often to try, and how long to wait between the tries. The wait doubles each time.
@@ -57,6 +62,24 @@ impl RetryPolicy {
         F: Future<Output = Result<T, ConnectError>>,
     {
         self.run(|error| Failure::from(error), &mut connect).await
+    }
+
+    /// Opens an engine, which may be about to start.
+    ///
+    /// # Errors
+    /// The error of the last try.
+    pub async fn open(
+        &self,
+        address: &EngineAddress,
+    ) -> Result<Arc<dyn Engine>, EngineAddressError> {
+        let open = || {
+            let address = address.clone();
+            async move {
+                let opened = spawn_blocking(move || address.open()).await;
+                opened.map_err(|_| EngineAddressError::Died)?
+            }
+        };
+        self.run(|error| Failure::from(error), open).await
     }
 
     /// Tries until it works, fails for good, or the tries are used up. Only for what changes

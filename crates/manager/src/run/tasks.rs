@@ -13,7 +13,7 @@ use super::BackupRun;
 use super::attempt::{Context, End, Tried};
 use super::failure::{Failure, FailureClass};
 use super::guard::Decision;
-use super::report::{DatabaseReport, DatabaseResult};
+use super::report::{DatabaseReport, DatabaseResult, seconds};
 use super::schedule::{Schedule, Streams};
 use super::watch::{RunEvent, RunWatch};
 use crate::clock::Clock;
@@ -211,6 +211,9 @@ impl Tasks {
             .started
             .or(tried.tries.first().map(|first| first.started));
         report.finished = tried.tries.last().map(|last| last.finished);
+        if let (Some(started), Some(finished)) = (report.started, report.finished) {
+            report.seconds = Some(seconds(started, finished));
+        }
         report.streams = streams.map_or(0, NonZeroU16::get);
         if let Some(decision) = tried.tries.last().and_then(|last| last.decision) {
             report.decision = Some(decision);

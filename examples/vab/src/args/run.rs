@@ -102,7 +102,7 @@ pub(crate) struct ReportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DatabasesArguments {
-    /// The engine: `sim:DIR` is the embedded one.
+    /// The engine: `mssql://USER@HOST` is a SQL Server, `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
     /// Ask the backup manager at this address for the last backups.

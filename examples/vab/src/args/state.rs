@@ -30,7 +30,7 @@ impl StateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecoverArguments {
-    /// The engine: `sim:DIR` is the embedded one.
+    /// The engine: `mssql://USER@HOST` is a SQL Server, `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
     /// The database that is restoring or in standby.

@@ -24,8 +24,9 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     let report = arguments.report.report.as_deref();
     // A report that cannot be written is better known before hours of work.
     let report = report.map(Report::create).transpose()?;
-    let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
     let mut backups = plan(&arguments)?;
+    let engine = arguments.engine.parse::<EngineAddress>()?;
+    let engine = backups.retry.open(&engine).await?;
     let options = arguments.server.security.options()?;
     let manager = backups
         .retry

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use vab_manager::chain::BackupKind;
 use vab_manager::engine::LegalKind;
-use vab_manager::run::{Guard, survey};
+use vab_manager::run::{Guard, RetryPolicy, survey};
 use vab_manager::{Catalog, EngineAddress, Filter};
 
 use super::Failure;
@@ -13,8 +13,9 @@ use crate::print;
 use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: DatabasesArguments) -> Result<ExitCode, Failure> {
-    let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
-    let databases = engine.databases()?;
+    let engine = arguments.engine.parse::<EngineAddress>()?;
+    let engine = RetryPolicy::never().open(&engine).await?;
+    let databases = super::aside(move || engine.databases()).await??;
     let catalog = match (&arguments.server, &arguments.repository) {
         (Some(address), _) => {
             let options = arguments.security.options()?;

@@ -40,7 +40,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::List(arguments) => list::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
-        Command::Recover(arguments) => recover::run(&arguments),
+        Command::Recover(arguments) => recover::run(arguments).await,
         Command::Verify(arguments) => verify::run(arguments),
         Command::Timeline(arguments) => timeline::run(arguments).await,
         Command::Rescan(arguments) => rescan::run(&arguments),
@@ -56,6 +56,11 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
 async fn connect(server: &ServerAddress) -> Result<RecoveryManager, Failure> {
     let options = server.security.options()?;
     Ok(RecoveryManager::connect_with(&server.server, &options).await?)
+}
+
+/// Calls what blocks. Engines may not be called where others wait.
+async fn aside<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    Ok(tokio::task::spawn_blocking(call).await?)
 }
 
 async fn catalog(arguments: &CatalogArguments) -> Result<Catalog, Failure> {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use vab_manager::EngineAddress;
 use vab_manager::engine::{RecoverRequest, Recovery};
+use vab_manager::run::RetryPolicy;
 
 use super::Failure;
 use crate::args::RecoverArguments;
@@ -11,13 +12,14 @@ use crate::exit;
 use crate::print::causes;
 use crate::print::out::outln;
 
-pub(crate) fn run(arguments: &RecoverArguments) -> Result<ExitCode, Failure> {
-    let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
+pub(crate) async fn run(arguments: RecoverArguments) -> Result<ExitCode, Failure> {
+    let engine = arguments.engine.parse::<EngineAddress>()?;
+    let engine = RetryPolicy::never().open(&engine).await?;
     let mut request = RecoverRequest::new(arguments.database.clone());
     if arguments.standby {
         request.recovery = Recovery::Standby;
     }
-    match engine.recover(&request) {
+    match super::aside(move || engine.recover(&request)).await? {
         Ok(restored) => {
             outln!("{} is {}", arguments.database, restored.state);
             Ok(ExitCode::SUCCESS)

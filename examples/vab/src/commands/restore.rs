@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure
     };
     let advice = Advice { engine: address };
     let engine = address.parse::<EngineAddress>()?;
-    let engine = engine.open_or_create()?;
+    let engine = super::aside(move || engine.open_or_create()).await??;
     if let (true, Some(server)) = (arguments.state.tail, &arguments.catalog.place.server) {
         if !matches!(restore.target, RestoreTarget::Time(_)) {
             // Better known before the database is put out of use.

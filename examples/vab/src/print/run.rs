@@ -41,13 +41,14 @@ fn through(report: &DatabaseReport, json: bool) {
         for (point, tried) in report.points.iter().zip(done(report)) {
             let take = tried.decision.and_then(|decision| decision.take());
             outln!(
-                "{} of {database} is restore point {} in {} ({} in {} stream{})",
+                "{} of {database} is restore point {} in {} ({} in {} stream{}, {:.1} s)",
                 take.map(|take| take.to_string()).unwrap_or_default(),
                 point.id,
                 point.file,
                 Bytes(point.bytes),
                 point.streams,
                 if point.streams == 1 { "" } else { "s" },
+                report.seconds.unwrap_or_default(),
             );
         }
     }
@@ -90,7 +91,7 @@ pub(crate) fn summary(report: &RunReport) {
             report.databases.len(),
             counts.join(", "),
             Bytes(totals.bytes),
-            report.seconds()
+            report.seconds
         );
     }
     if totals.done == 0 {
