@@ -310,8 +310,8 @@ mod tests {
             .make(folder.path(), now())
             .unwrap();
         for key in [&made.authority_key, &made.server_key, &made.client_key] {
-            let mode = fs::metadata(key).unwrap().permissions().mode();
-            assert_eq!(mode & 0o077, 0, "{}", key.display());
+            let permissions = fs::metadata(key).unwrap().permissions();
+            assert_eq!(permissions.mode() & 0o077, 0, "{}", key.display());
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct ServeTls {
     /// Let in who has a certificate that one of these authorities signed.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub client_ca: Option<PathBuf>,
-    /// Let in who has the token of this file or of VAB_TOKEN; with --client-ca, ask for both.
+    /// Let in who has the token of this file or of `VAB_TOKEN`; with --client-ca, ask for both.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub token_file: Option<PathBuf>,
 }
@@ -73,10 +73,6 @@ pub(crate) struct ConnectSecurity {
 
 #[cfg(feature = "tls")]
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "they are the names of the options"
-)]
 pub(crate) struct ConnectTls {
     /// Connect with TLS, to a server whose certificate one of these authorities signed.
     #[arg(long, value_name = "FILE")]
@@ -93,7 +89,7 @@ pub(crate) struct ConnectTls {
     /// The private key of that certificate.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Show the token of this file, or of VAB_TOKEN.
+    /// Show the token of this file, or of `VAB_TOKEN`.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }
