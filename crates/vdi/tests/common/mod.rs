@@ -22,8 +22,12 @@ use vab_vdi::{
     OpenSet, OpenSetRequest, SetConfig, Transport, Waited,
 };
 
-/// Longer than anything takes that is not stuck, also on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// Longer than anything takes that is not stuck, also on a busy machine; valgrind makes everything take longer.
+pub(crate) const LIMIT: Duration = Duration::from_secs(if option_env!("VAB_PATIENT").is_some() {
+    600
+} else {
+    60
+});
 
 /// A back end with both sides, and what has to live as long as it.
 #[derive(Clone)]
