@@ -218,11 +218,17 @@ mod tests {
         let check = |change: fn(&mut BackupSet)| {
             let mut told = told(&stripes[0]);
             change(&mut told);
-            watched(&stripes, 4096).check(&told).unwrap_err().to_string()
+            watched(&stripes, 4096)
+                .check(&told)
+                .unwrap_err()
+                .to_string()
         };
         let finds = |change, part: &str| {
             let error = check(change);
-            assert!(error.contains(part) && error.contains("stripe 1"), "{error}");
+            assert!(
+                error.contains(part) && error.contains("stripe 1"),
+                "{error}"
+            );
         };
         finds(|told| told.id = BackupSetId(Uuid::nil()), "made backup set");
         finds(|told| told.first_lsn = Lsn::ZERO, "first LSN");

@@ -99,9 +99,10 @@ fn long(
         let working = scope.spawn(|| work(&devices, &percent));
         let (mut told, mut cancelled) = (0, false);
         while !working.is_finished() {
-            let asked = match cancelled {
-                true => Ok(true),
-                false => session.attention(Duration::from_millis(5)),
+            let asked = if cancelled {
+                Ok(true)
+            } else {
+                session.attention(Duration::from_millis(5))
             };
             // As the server does when the one who asked is gone.
             cancelled = asked.as_ref().is_ok_and(|asked| *asked) || asked.is_err();
@@ -163,6 +164,9 @@ fn backup(
     devices: &Interruptible,
     percent: &Arc<AtomicU64>,
 ) -> Result<Option<Table>, Refused> {
+    if let Some((number, text)) = server.refuses {
+        return Err(Refused(number, text.to_owned()));
+    }
     request.timeout = WAIT;
     request.progress = sink(percent);
     let first = request.devices[0].to_string();
