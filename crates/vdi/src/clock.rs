@@ -25,4 +25,9 @@ impl Deadline {
         self.0
             .map(|end| end.saturating_duration_since(Instant::now()))
     }
+
+    /// Whether nothing is left of the wait.
+    pub(crate) fn has_passed(self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
 }

@@ -93,7 +93,20 @@ pub(super) struct FrameReader {
     head: [u8; HEAD],
     have: usize,
     body: Option<Body>,
+    ahead: Ahead,
 }
+
+/// What came together with something that was waited for: the heads of several commands usually
+/// do, and one call takes them all.
+#[derive(Debug)]
+struct Ahead {
+    bytes: [u8; AHEAD],
+    from: usize,
+    until: usize,
+}
+
+/// As many heads as there are commands of a device.
+const AHEAD: usize = 4 * HEAD;
 
 #[derive(Debug)]
 struct Body {
@@ -155,7 +168,7 @@ impl FrameReader {
                 .buffer
                 .get_mut(body.have..length)
                 .unwrap_or_default();
-            match receive(socket, room, deadline)? {
+            match self.ahead.receive(socket, room, deadline)? {
                 None => {
                     self.body = Some(body);
                     return Ok(Progress::TimedOut);
@@ -177,7 +190,7 @@ impl FrameReader {
             .get_mut(self.have..)
             .filter(|room| !room.is_empty())
         {
-            match receive(socket, room, deadline)? {
+            match self.ahead.receive(socket, room, deadline)? {
                 None => return Ok(Err(Progress::TimedOut)),
                 Some(0) => return Ok(Err(Progress::Cut)),
                 Some(count) => self.have += count,
@@ -185,6 +198,43 @@ impl FrameReader {
         }
         self.have = 0;
         Head::decode(&self.head).map(Ok).map_err(FrameError::Rule)
+    }
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self {
+            bytes: [0; AHEAD],
+            from: 0,
+            until: 0,
+        }
+    }
+}
+
+impl Ahead {
+    /// Some bytes, from here or from the socket.
+    fn receive(
+        &mut self,
+        socket: &Socket,
+        room: &mut [u8],
+        deadline: Deadline,
+    ) -> Result<Option<usize>, FrameError> {
+        if self.from == self.until {
+            if room.len() >= AHEAD {
+                return receive(socket, room, deadline);
+            }
+            match receive(socket, &mut self.bytes, deadline)? {
+                Some(count) if count > 0 => (self.from, self.until) = (0, count),
+                none => return Ok(none),
+            }
+        }
+        let here = self.bytes.get(self.from..self.until).unwrap_or_default();
+        let count = here.len().min(room.len());
+        for (to, from) in room.iter_mut().zip(here) {
+            *to = *from;
+        }
+        self.from += count;
+        Ok(Some(count))
     }
 }
 

@@ -58,7 +58,7 @@ impl Socket {
                 Ok((count, _)) => return Ok(Some(count)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if !ready(&self.0, PollFlags::IN, deadline)? {
+                    if deadline.has_passed() || !ready(&self.0, PollFlags::IN, deadline)? {
                         return Ok(None);
                     }
                 }

@@ -1,0 +1,132 @@
+//! What is compared, in turns.
+
+#[cfg(unix)]
+use std::time::Duration;
+
+#[cfg(unix)]
+use vab_vdi::pipe::Directory;
+
+#[cfg(unix)]
+use crate::stream::{Took, copy, through, took};
+
+const MIB: usize = 1 << 20;
+/// Commands of 1 MiB in one measurement.
+const COUNT: u32 = 512;
+/// Commands of 512 bytes in one measurement.
+const SMALL: u32 = 10_000;
+
+/// Prints the ratios; says whether all are as wanted.
+#[cfg(unix)]
+pub(crate) fn run(rounds: usize) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = Directory::open(folder.path()).unwrap();
+    let sockets = shared.clone().without_shared_memory();
+    let memory = vab_vdi::memory::Hub::new();
+    let mut great: [Vec<Took>; 3] = Default::default();
+    let mut small: [Vec<Took>; 3] = Default::default();
+    for _ in 0..rounds {
+        // The copy before and after, so that what changes meanwhile weighs on both alike.
+        let before = took(|| copy(MIB, COUNT / 2));
+        let through_shared = took(|| through(&shared, MIB, COUNT));
+        let after = took(|| copy(MIB, COUNT / 2));
+        let through_sockets = took(|| through(&sockets, MIB, COUNT));
+        let copied = Took {
+            wall: before.wall + after.wall,
+            work: before.work + after.work,
+        };
+        push(&mut great, [copied, through_shared, through_sockets]);
+        let each = [
+            took(|| through(&memory, 512, SMALL)),
+            took(|| through(&shared, 512, SMALL)),
+            took(|| through(&sockets, 512, SMALL)),
+        ];
+        push(&mut small, each);
+    }
+    println!("\n1 MiB commands: medians of {rounds} rounds in turns");
+    for (name, took) in ["copy in memory", SHARED, SOCKETS].iter().zip(&great) {
+        let rate = 1e6 / by(took, COUNT, |took| took.wall);
+        let work = by(took, COUNT, |took| took.work);
+        println!("  {name:<20} {rate:8.0} MiB/s by the clock, {work:7.1} µs of work for each");
+    }
+    println!("commands of 512 bytes: medians");
+    for (name, took) in ["memory", SHARED, SOCKETS].iter().zip(&small) {
+        let wall = by(took, SMALL, |took| took.wall);
+        let work = by(took, SMALL, |took| took.work);
+        println!("  {name:<20} {wall:8.1} µs by the clock, {work:7.1} µs of work on both sides");
+    }
+    let [copied, in_shared, in_sockets] = &great;
+    let [_, small_shared, _] = &small;
+    let wall = |took: &Took| took.wall;
+    let work = |took: &Took| took.work;
+    println!(
+        "by the clock: the pipe with shared memory has {:.2} of the rate of the copy, {:.2} times \
+         that of sockets",
+        over(copied, in_shared, wall),
+        over(in_sockets, in_shared, wall)
+    );
+    // Neighbours take turns with the threads that are measured, but not their work.
+    let met = [
+        at_least(
+            "work of the copy to that of the pipe with shared memory",
+            over(copied, in_shared, work),
+            0.8,
+        ),
+        at_least(
+            "work of sockets to that of the pipe with shared memory",
+            over(in_sockets, in_shared, work),
+            2.0,
+        ),
+        at_least(
+            "20 µs to the work for a command through the pipe",
+            20.0 / by(small_shared, SMALL, work),
+            1.0,
+        ),
+    ];
+    met.into_iter().all(|met| met)
+}
+
+#[cfg(unix)]
+const SHARED: &str = "pipe, shared memory";
+#[cfg(unix)]
+const SOCKETS: &str = "pipe, sockets";
+
+#[cfg(unix)]
+fn push(to: &mut [Vec<Took>; 3], from: [Took; 3]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        to.push(from);
+    }
+}
+
+/// The median of the times in microseconds for one of `count`.
+#[cfg(unix)]
+fn by(took: &[Took], count: u32, which: impl Fn(&Took) -> Duration) -> f64 {
+    let times = took.iter().map(|took| which(took).as_secs_f64());
+    median(times.collect()) * 1e6 / f64::from(count)
+}
+
+/// The median of the ratios of each round.
+#[cfg(unix)]
+fn over(one: &[Took], other: &[Took], which: impl Fn(&Took) -> Duration) -> f64 {
+    let rounds = one.iter().zip(other);
+    let ratio =
+        |(one, other): (&Took, &Took)| which(one).as_secs_f64() / which(other).as_secs_f64();
+    median(rounds.map(ratio).collect())
+}
+
+/// There is no pipe to measure.
+#[cfg(not(unix))]
+pub(crate) fn run(_rounds: usize) -> bool {
+    true
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+pub(crate) fn at_least(what: &str, ratio: f64, wanted: f64) -> bool {
+    let met = ratio >= wanted;
+    let verdict = if met { "met" } else { "NOT met" };
+    println!("{what}: {ratio:.2}, wanted {wanted:.2} at least: {verdict}");
+    met
+}
