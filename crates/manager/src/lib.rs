@@ -36,13 +36,17 @@ mod backup_manager;
 mod catalog;
 mod clock;
 mod engines;
+#[cfg(feature = "encrypt")]
+pub mod keys;
 pub mod listing;
 mod message;
 mod observer;
 mod point;
 mod recovery_manager;
 mod rescan;
+mod retention;
 pub mod run;
+mod salvage;
 mod server;
 mod verification;
 
@@ -60,7 +64,11 @@ pub use recovery_manager::{
     RestoreReport, RestoreTarget, TailError, TakeError,
 };
 pub use rescan::{RescanFailed, rescan};
+pub use retention::{
+    ChainVerdict, FileVerdict, JobRetention, RetentionError, RetentionReport, retention,
+};
 pub use run::{BackupRun, RunError, RunOutcome, RunReport};
+pub use salvage::salvage;
 pub use server::{AskError, ConnectError};
 pub use vab_repository::verify::VerifyOptions;
 pub use verification::{Verification, VerifiedFile, VerifiedPoint, VerifyError, verify};

@@ -49,6 +49,10 @@ pub struct Row {
     pub bytes: u64,
     /// Bytes as stored.
     pub stored_bytes: u64,
+    /// Whether its blocks are encrypted.
+    pub encrypted: bool,
+    /// How its blocks are compressed: `raw`, `lz4`, `zstd` or `lz4+zstd`.
+    pub codec: String,
     /// The `.VAB` it lies in, relative to the repository.
     pub file: String,
     /// The restore point it needs first: of a differential its full, of a log the full or
@@ -115,6 +119,8 @@ fn row(point: &PointInfo, chain: &Chain) -> Row {
         streams: point.streams,
         bytes: point.bytes,
         stored_bytes: point.stored_bytes,
+        encrypted: point.encrypted,
+        codec: point.codec.clone(),
         file: point.file.clone(),
         base: base(point, chain),
         state: state

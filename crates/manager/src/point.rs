@@ -26,6 +26,12 @@ pub struct PointInfo {
     pub bytes: u64,
     /// Bytes of all blocks, as they are stored.
     pub stored_bytes: u64,
+    /// Whether its blocks are encrypted: a key is needed to read it, not to list or verify it.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// How its blocks are compressed: `raw`, `lz4`, `zstd` or `lz4+zstd`.
+    #[serde(default = "raw")]
+    pub codec: String,
     /// The `.VAB` it lies in, relative to the repository, with `/` between the parts.
     pub file: String,
     /// When it was committed, on the repository's clock.
@@ -33,6 +39,10 @@ pub struct PointInfo {
     /// The names of the files that the streams were read from; empty when they came from an
     /// engine.
     pub names: Vec<String>,
+}
+
+fn raw() -> String {
+    "raw".to_owned()
 }
 
 impl PointInfo {
@@ -55,6 +65,8 @@ impl From<&StoredPoint> for PointInfo {
             streams: point.streams.len(),
             bytes: point.bytes,
             stored_bytes: point.stored_bytes,
+            encrypted: point.encrypted,
+            codec: point.codecs.to_string(),
             file: point.file.to_string(),
             committed: point.committed,
             names: point.names.clone(),

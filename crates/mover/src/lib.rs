@@ -9,6 +9,9 @@
 //!   end-to-end checksum; then one commit makes the restore point, or nothing is left.
 //! - A broken connection does not break a backup: the source keeps what is not durable, comes
 //!   back, and goes on with the first block the target does not have. A restore does the same.
+//! - Blocks can be compressed and encrypted at the source ([`Encoding`]), once, before they travel,
+//!   and are decoded at the source of a restore ([`Secrets`]). The target sees neither keys nor
+//!   plaintext.
 //! - If one stream fails, all of them end, on both sides, with a message that names the cause.
 //!
 //! The protocol itself is in [`proto`], without sockets, threads or clocks; `PROTOCOL.md` beside

@@ -5,6 +5,7 @@ use vab_chain::{
     BackupKind, BackupSet, BackupSetId, DatabaseId, DifferentialBase, FamilyId, ForkId, Lsn,
     ServerTime, SetFlags,
 };
+use vab_format::block::Codecs;
 use vab_format::session::{self, Base, LogPosition, SessionRecord, SetFacts, SetKind, SetMarks};
 use vab_format::{DecodeError, EncodeError};
 
@@ -71,6 +72,7 @@ impl SessionFacts {
             started: 0,
             committed: 0,
             encrypted: false,
+            codecs: Codecs::default(),
         };
         self.record(identity, Vec::new()).encode()
     }
@@ -105,6 +107,7 @@ impl SessionFacts {
             committed: identity.committed,
             copy_only: identity.copy_only,
             encrypted: identity.encrypted,
+            codecs: identity.codecs,
             facts: match &self.facts {
                 Facts::Known(set) => session::Facts::Known(stored(set)),
                 Facts::Opaque { kind } => session::Facts::Opaque {
@@ -127,6 +130,7 @@ pub(crate) struct Identity {
     pub(crate) started: i64,
     pub(crate) committed: i64,
     pub(crate) encrypted: bool,
+    pub(crate) codecs: Codecs,
 }
 
 /// The facts in a session record.

@@ -57,6 +57,7 @@ mod inspect;
 pub mod names;
 mod point;
 mod repository;
+pub mod salvage;
 mod session;
 pub mod storage;
 pub mod verify;

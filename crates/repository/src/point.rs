@@ -1,6 +1,7 @@
 //! Restore points as a repository lists them.
 
 use vab_chain::{BackupKind, PointId, RestorePoint, UtcTime};
+use vab_format::block::Codecs;
 use vab_format::session::SessionRecord;
 use vab_format::stream::StreamEnd;
 
@@ -22,6 +23,8 @@ pub struct StoredPoint {
     pub copy_only: bool,
     /// Whether its blocks are encrypted.
     pub encrypted: bool,
+    /// How its blocks are compressed.
+    pub codecs: Codecs,
     /// The totals of its streams, in the order of their numbers.
     pub streams: Vec<StreamEnd>,
     /// Raw bytes of all streams, as the engine produced them.
@@ -48,6 +51,7 @@ impl StoredPoint {
             facts: facts_of(record),
             copy_only: record.copy_only,
             encrypted: record.encrypted,
+            codecs: record.codecs,
             streams: record.streams.clone(),
             bytes: record.bytes(),
             stored_bytes: record.stored_bytes(),

@@ -4,6 +4,7 @@ mod codec;
 
 use uuid::Uuid;
 
+use crate::block::Codecs;
 use crate::stream::StreamEnd;
 
 /// What a backup holds.
@@ -141,6 +142,8 @@ pub struct SessionRecord {
     pub copy_only: bool,
     /// Whether the session's blocks are encrypted.
     pub encrypted: bool,
+    /// How blocks of the session are compressed.
+    pub codecs: Codecs,
     /// What is known about the backup.
     pub facts: Facts,
     /// The totals of the streams, one for each, in the order of their numbers.
@@ -167,6 +170,7 @@ impl SessionRecord {
             committed: 0,
             copy_only: false,
             encrypted: false,
+            codecs: Codecs::default(),
             facts: Facts::Opaque { kind: None },
             streams,
             names: Vec::new(),

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::block::Codecs;
 use crate::features::Features;
 use crate::session::{Base, Facts, LogPosition, SessionRecord, SetFacts, SetKind, SetMarks};
 use crate::stream::StreamEnd;
@@ -37,6 +38,7 @@ pub(crate) fn session(number: u32) -> SessionRecord {
         committed: 1_763_781_060_000_000,
         copy_only: false,
         encrypted: false,
+        codecs: Codecs::default(),
         facts: Facts::Known(SetFacts {
             set_id: id(2),
             kind: SetKind::Differential,

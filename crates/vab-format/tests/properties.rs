@@ -9,7 +9,7 @@ use std::io::{Cursor, Read};
 use common::Plan;
 use proptest::prelude::*;
 use uuid::Uuid;
-use vab_format::block::BlockHeader;
+use vab_format::block::{BlockHeader, Codecs};
 use vab_format::checksum;
 use vab_format::features::Features;
 use vab_format::io::{VabReader, VabWriter};
@@ -97,13 +97,14 @@ prop_compose! {
         id in id(),
         [job, database, server] in [".{0,200}", ".{0,200}", ".{0,200}"],
         (started, committed, copy_only, encrypted) in any::<(i64, i64, bool, bool)>(),
+        (lz4, zstd) in any::<(bool, bool)>(),
         facts in facts(),
         streams in streams(),
         names in proptest::collection::vec(".{0,50}", 0..64),
     ) -> SessionRecord {
         SessionRecord {
             id, job, database, server, started, committed, copy_only, encrypted, facts, streams,
-            names,
+            names, codecs: Codecs { lz4, zstd },
         }
     }
 }

@@ -92,11 +92,17 @@
 //! SQL Server's own interface knows no difference between an abort and a loss: with `linux` and
 //! `windows` both are `Aborted`. [`OpenSet::close`] is `Ok` only if every device ended normally.
 //!
+//! # Asynchronous programs
+//!
+//! With the feature `async`, `asynchronous::Device` serves a device from a task of any runtime.
+//!
 //! # Time
 //!
 //! Every wait has its limit as a parameter; nothing here has a limit of its own, but for the
 //! introduction of two processes to each other ([`pipe::Directory::handshake_limit`]).
 
+#[cfg(feature = "async")]
+pub mod asynchronous;
 mod buffer;
 mod client;
 #[cfg(any(unix, windows))]

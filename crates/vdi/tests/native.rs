@@ -217,3 +217,127 @@ fn a_set_may_be_waited_for_again_and_again() {
     assert!(matches!(set.wait(LIMIT), Ok(Waited::Ready(_))));
     drop(engine.join().unwrap().unwrap());
 }
+
+#[test]
+fn after_its_end_the_library_is_not_called_for_a_device() {
+    let Some(stand_in) = StandIn::new() else {
+        return;
+    };
+    let (set, devices, mut engine) = Arc::clone(&stand_in).both().pair(1, Direction::Backup);
+    engine.devices().pop().unwrap().close().unwrap();
+    let device = devices.first().unwrap();
+    let abort = device.abort_handle();
+    assert!(matches!(device.next_command(Some(LIMIT)), Ok(Event::Ended)));
+    // The library would tell this if it were asked.
+    stand_in.force("command", VdCode::PROTOCOL);
+    assert!(matches!(device.next_command(Some(LIMIT)), Ok(Event::Ended)));
+    set.close().unwrap();
+    assert!(matches!(device.next_command(Some(LIMIT)), Ok(Event::Ended)));
+    abort.abort();
+    drop(devices);
+    // It counts calls that come after the close.
+    assert_eq!(stand_in.misuse(), 0);
+}
+
+/// Writes `length` bytes to every device, and ends them.
+#[cfg(windows)]
+fn write_all(mut engine: vab_vdi::EngineSet, length: usize) {
+    thread::scope(|scope| {
+        for (number, mut device) in engine.devices().into_iter().enumerate() {
+            scope.spawn(move || {
+                device.write(&common::content(number, length)).unwrap();
+                device.complete().unwrap();
+                device.close().unwrap();
+            });
+        }
+    });
+    engine.close().unwrap();
+}
+
+/// Saves what comes, and checks that it is the stream of device `number`.
+#[cfg(windows)]
+fn save(device: &vab_vdi::Device, number: usize, length: usize) {
+    let mut saved = Vec::new();
+    vab_vdi::serve::backup(device, &mut saved, Some(LIMIT)).unwrap();
+    assert!(saved == common::content(number, length));
+}
+
+#[cfg(windows)]
+#[test]
+fn a_secondary_process_serves_its_part_of_the_devices() {
+    const LENGTH: usize = 500_000;
+    let Some(stand_in) = StandIn::new() else {
+        return;
+    };
+    let second = stand_in.secondary(&name());
+    let (both, names) = (stand_in.both(), common::names(4));
+    let (set, engine) = both.meet(request(4, Direction::Backup));
+    let part = SetConfig::with_names(names[2..].to_vec()).unwrap();
+    let Waited::Ready(part) = second.create(part).unwrap().wait(LIMIT).unwrap() else {
+        panic!("the primary has met the engine")
+    };
+    let engine = thread::spawn(move || write_all(engine, LENGTH));
+    let (set, mut devices) = vab_vdi::windows::open_part(set, &names[..2]).unwrap();
+    let (part, others) = part.open().unwrap();
+    assert_eq!((devices.len(), others.len()), (2, 2));
+    devices.extend(others);
+    thread::scope(|scope| {
+        for (number, device) in devices.into_iter().enumerate() {
+            scope.spawn(move || save(&device, number, LENGTH));
+        }
+    });
+    part.close().unwrap();
+    set.close().unwrap();
+    engine.join().unwrap();
+}
+
+#[cfg(windows)]
+#[test]
+fn a_secondary_process_can_abort_all() {
+    let Some(stand_in) = StandIn::new() else {
+        return;
+    };
+    let second = stand_in.secondary(&name());
+    let (both, names) = (stand_in.both(), common::names(2));
+    let (set, _engine) = both.meet(request(2, Direction::Backup));
+    let part = SetConfig::with_names(names[1..].to_vec()).unwrap();
+    let Waited::Ready(part) = second.create(part).unwrap().wait(LIMIT).unwrap() else {
+        panic!("the primary has met the engine")
+    };
+    let (set, devices) = vab_vdi::windows::open_part(set, &names[..1]).unwrap();
+    let (part, others) = part.open().unwrap();
+    part.abort_handle().abort();
+    for device in devices.iter().chain(&others) {
+        assert!(matches!(
+            device.next_command(None),
+            Err(DeviceError::Aborted)
+        ));
+    }
+    drop((devices, others));
+    assert!(part.close().is_err());
+    assert!(set.close().is_err());
+}
+
+#[cfg(windows)]
+#[test]
+fn a_secondary_process_is_told_why_there_is_no_set() {
+    let Some(stand_in) = StandIn::new() else {
+        return;
+    };
+    let part = || SetConfig::new(&name(), 1).unwrap();
+    let second = stand_in.secondary(&name());
+    let codes = CODES.into_iter().chain([VdCode::TIMEOUT, VdCode::CLOSE]);
+    for code in codes {
+        stand_in.force("open_in_secondary", code);
+        let error = second.create(part()).unwrap_err();
+        assert!(matches!(error, CreateError::Native { code: got } if got == code));
+    }
+    // Nobody has created it.
+    let error = second.create(part()).unwrap_err();
+    assert!(matches!(
+        error,
+        CreateError::Native {
+            code: VdCode::NOT_OPEN
+        }
+    ));
+}

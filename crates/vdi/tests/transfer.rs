@@ -64,7 +64,8 @@ suite! {
     without_complete_the_last_command_is_a_flush
     more_bytes_than_asked_for_are_refused
     an_engine_that_is_faster_than_its_client_waits
-    sixty_four_devices_work_at_once;
+    sixty_four_devices_work_at_once
+    sixty_four_devices_are_restored_at_once;
 
     an_engine_that_never_comes_leaves_the_set_to_be_waited_for
     other_commands_are_answered_inside_and_remembered
@@ -485,6 +486,33 @@ fn sixty_four_devices_work_at_once(both: &Both) {
                 let mut saved = Vec::new();
                 vab_vdi::serve::backup(&device, &mut saved, Some(LIMIT)).unwrap();
                 assert!(saved == content(number, 200_000));
+            });
+        }
+    });
+    engine.close().unwrap();
+    set.close().unwrap();
+}
+
+fn sixty_four_devices_are_restored_at_once(both: &Both) {
+    let (set, devices, mut engine) = both.pair(64, Direction::Restore);
+    thread::scope(|scope| {
+        for (number, mut device) in engine.devices().into_iter().enumerate() {
+            scope.spawn(move || {
+                let (mut read, mut piece) = (Vec::new(), vec![0; 65_536]);
+                loop {
+                    match device.read(&mut piece).unwrap() {
+                        0 => break,
+                        count => read.extend_from_slice(&piece[..count]),
+                    }
+                }
+                assert!(read == content(number, 100_000));
+                device.close().unwrap();
+            });
+        }
+        for (number, device) in devices.into_iter().enumerate() {
+            scope.spawn(move || {
+                let mut stream = std::io::Cursor::new(content(number, 100_000));
+                vab_vdi::serve::restore(&device, &mut stream, Some(LIMIT)).unwrap();
             });
         }
     });

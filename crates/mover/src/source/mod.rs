@@ -103,7 +103,13 @@ impl Source {
         encoding: &Encoding,
     ) -> Result<BackupSession, BackupError> {
         busy::ask(self.dialer.options.busy_limit, request.into(), |request| {
-            BackupSession::begin(Arc::clone(&self.dialer), request, streams, encoding)
+            // On the heap: callers hold it within futures of their own.
+            Box::pin(BackupSession::begin(
+                Arc::clone(&self.dialer),
+                request,
+                streams,
+                encoding,
+            ))
         })
         .await
     }
@@ -128,6 +134,7 @@ impl Source {
         request: impl Into<Vec<u8>>,
         secrets: &Secrets,
     ) -> Result<RestoreSession, RestoreError> {
-        RestoreSession::open(Arc::clone(&self.dialer), request.into(), secrets).await
+        let dialer = Arc::clone(&self.dialer);
+        Box::pin(RestoreSession::open(dialer, request.into(), secrets)).await
     }
 }

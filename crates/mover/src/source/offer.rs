@@ -33,11 +33,11 @@ impl Offer {
     /// Begins to encrypt with the slots that the target says are in force. A target that would do
     /// without what was asked for, or the other way round, is refused.
     pub(super) async fn accepted(
-        self,
+        mut self,
         in_force: Option<Box<KeyArea>>,
         session: Uuid,
     ) -> Result<Option<Sealing>, KeyError> {
-        match (self.0, in_force) {
+        match (self.0.take(), in_force) {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(KeyError::Unasked),
             (Some(_), None) => Err(KeyError::NotEncrypted),
@@ -46,6 +46,15 @@ impl Offer {
                     .await
                     .map(Some)
             }
+        }
+    }
+}
+
+/// What came to nothing is there for the next try: a target may be busy for long.
+impl Drop for Offer {
+    fn drop(&mut self) {
+        if let Some((encryption, proposal)) = self.0.take() {
+            encryption.keep(proposal);
         }
     }
 }

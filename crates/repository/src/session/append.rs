@@ -313,6 +313,7 @@ impl AppendSession {
             started: self.request.now.as_micros(),
             committed: now.as_micros(),
             encrypted: self.request.encrypted,
+            codecs: self.plan().append.codecs(),
         }
     }
 

@@ -86,6 +86,14 @@ fn fill(bytes: &mut [u8]) -> Result<(), CryptoError> {
     rand::fill(bytes).map_err(|_| CryptoError::NoRandomness)
 }
 
+/// Fills `key` with random bytes, for a new key file.
+///
+/// # Errors
+/// When the operating system gives no random numbers.
+pub fn random_key(key: &mut [u8; 32]) -> Result<(), CryptoError> {
+    fill(key)
+}
+
 pub(super) fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     let mut bytes = [0; N];
     fill(&mut bytes)?;

@@ -35,7 +35,7 @@ mod slot;
 mod tests;
 
 pub use error::CryptoError;
-pub use key::{DataKey, Secret};
+pub use key::{DataKey, Secret, random_key};
 pub(crate) use opener::Opener;
 pub use sealer::{SessionSealer, StreamSealer};
 pub use slot::{unlock, wrap, wrap_with_cost};

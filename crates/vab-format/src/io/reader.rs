@@ -65,6 +65,30 @@ impl<R: Read + Seek> VabReader<R> {
         Ok(reader)
     }
 
+    /// A file whose own header cannot be read, with one that is known from elsewhere: from its
+    /// `.VASM`, say. No session of it is known; ask [`VabReader::salvage`] and
+    /// [`VabReader::session_at`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn with_header(file: R, header: VabHeader) -> Result<Self, ReadError> {
+        Ok(Self {
+            source: Source::new(file)?,
+            end: End::of_new(&header),
+            header,
+            last: None,
+            decoder: Decoder::new(),
+        })
+    }
+
+    /// The session whose commit record is due at a place.
+    ///
+    /// # Errors
+    /// When it is damaged, or not there.
+    pub fn session_at(&mut self, position: Position) -> Result<Session, ReadError> {
+        self.commit(position)
+    }
+
     /// Decrypts blocks with this key from now on.
     #[cfg(feature = "encrypt")]
     #[must_use]

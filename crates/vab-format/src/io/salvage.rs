@@ -19,21 +19,27 @@ impl<R: Read + Seek> VabReader<R> {
     /// What it finds is not surely committed: behind the last committed session it may be one that
     /// was given up. Its blocks are checked when they are read, as always.
     ///
+    /// What cannot be read is left out, like what is damaged.
+    ///
     /// # Errors
-    /// When reading fails.
+    /// None at present.
     pub fn salvage(&mut self) -> Result<Vec<Session>, ReadError> {
         let mut found = Vec::new();
         let mut offset = self.header().data_start;
         while offset < self.file_length() {
-            let piece = self.source.read(offset, PIECE)?;
-            for page in piece.chunks(4096) {
-                if let Some(position) = self.commit_at(page, offset) {
-                    match self.commit(position) {
-                        Ok(session) => found.push(session),
-                        Err(ReadError::Io(error)) => return Err(error.into()),
-                        Err(_) => {}
+            let Ok(piece) = self.source.read(offset, PIECE) else {
+                // A bad place of the medium costs what lies there, and no more.
+                let end = offset + PIECE;
+                while offset < end.min(self.file_length()) {
+                    if let Ok(page) = self.source.read(offset, ALIGNMENT) {
+                        found.extend(self.session_of(&page, offset));
                     }
+                    offset += ALIGNMENT;
                 }
+                continue;
+            };
+            for page in piece.chunks(4096) {
+                found.extend(self.session_of(page, offset));
                 offset += ALIGNMENT;
             }
             if wire::size(piece.len()) < PIECE {
@@ -41,6 +47,11 @@ impl<R: Read + Seek> VabReader<R> {
             }
         }
         Ok(found)
+    }
+
+    fn session_of(&mut self, page: &[u8], offset: u64) -> Option<Session> {
+        let position = self.commit_at(page, offset)?;
+        self.commit(position).ok()
     }
 
     /// The position of a commit record that begins with this page of this file. A copy of one

@@ -4,6 +4,7 @@ use binrw::binrw;
 use uuid::Uuid;
 
 use super::{Base, Facts, LogPosition, SessionRecord, SetFacts, SetKind, SetMarks};
+use crate::block::Codecs;
 use crate::error::{DecodeError, EncodeError, Part};
 use crate::limits::{MAX_SESSION_RECORD_LENGTH, MAX_STREAMS};
 use crate::stream::StreamEnd;
@@ -18,7 +19,9 @@ mod present {
     pub(super) const COPY_ONLY: u16 = 1;
     pub(super) const ENCRYPTED: u16 = 1 << 1;
     pub(super) const FACTS: u16 = 1 << 2;
-    pub(super) const ALL: u16 = COPY_ONLY | ENCRYPTED | FACTS;
+    pub(super) const LZ4: u16 = 1 << 3;
+    pub(super) const ZSTD: u16 = 1 << 4;
+    pub(super) const ALL: u16 = COPY_ONLY | ENCRYPTED | FACTS | LZ4 | ZSTD;
 }
 
 impl SessionRecord {
@@ -33,6 +36,8 @@ impl SessionRecord {
             (self.copy_only, present::COPY_ONLY),
             (self.encrypted, present::ENCRYPTED),
             (self.facts_known(), present::FACTS),
+            (self.codecs.lz4, present::LZ4),
+            (self.codecs.zstd, present::ZSTD),
         ] {
             if set {
                 flags |= bit;
@@ -104,6 +109,10 @@ impl SessionRecord {
             committed: fields.i64()?,
             copy_only: flags & present::COPY_ONLY != 0,
             encrypted: flags & present::ENCRYPTED != 0,
+            codecs: Codecs {
+                lz4: flags & present::LZ4 != 0,
+                zstd: flags & present::ZSTD != 0,
+            },
             job: fields.name("job")?,
             database: fields.name("database")?,
             server: fields.name("server")?,

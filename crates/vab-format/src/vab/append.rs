@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Commit, IndexBuilder, Links, VabHeader};
-use crate::block::BlockHeader;
+use crate::block::{BlockHeader, Codecs};
 use crate::error::{AppendError, DecodeError, Part};
 use crate::limits::MAX_FILE_LENGTH;
 use crate::record::{FRAME_LENGTH, Frame, Position};
@@ -98,6 +98,7 @@ pub struct Append {
     next: Position,
     session: Uuid,
     index: IndexBuilder,
+    codecs: Codecs,
 }
 
 impl Append {
@@ -108,6 +109,7 @@ impl Append {
             index: IndexBuilder::new(session, streams),
             session,
             end,
+            codecs: Codecs::default(),
         }
     }
 
@@ -128,6 +130,7 @@ impl Append {
             });
         }
         self.index.push(header, self.next.offset)?;
+        self.codecs.insert(header.codec);
         let payload = u64::from(header.stored_length);
         let padding = frame.placement.length - wire::size(FRAME_LENGTH) - payload;
         let placed = PlacedBlock {
@@ -155,12 +158,17 @@ impl Append {
         self.index.ends()
     }
 
-    /// Ends the session.
+    /// How the blocks so far are compressed.
+    pub const fn codecs(&self) -> Codecs {
+        self.codecs
+    }
+
+    /// Ends the session. Which codecs occur is written as it was seen, whatever `record` says.
     ///
     /// # Errors
     /// When `record` is of another session, or claims other totals than those of the blocks that
     /// came, or does not fit the format.
-    pub fn commit(mut self, record: SessionRecord) -> Result<Closing, AppendError> {
+    pub fn commit(mut self, mut record: SessionRecord) -> Result<Closing, AppendError> {
         if record.id != self.session {
             return Err(DecodeError::WrongSession {
                 expected: self.session,
@@ -181,6 +189,7 @@ impl Append {
             }
             .into());
         }
+        record.codecs = self.codecs;
         let segments = std::iter::from_fn(|| self.due_segment(true)).collect();
         let commit = Commit {
             start: self.end.committed_length,
@@ -210,6 +219,7 @@ impl Append {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::Codec;
     use crate::limits::MAX_BLOCK_LENGTH;
     use crate::testing::header;
 
@@ -230,6 +240,29 @@ mod tests {
 
     fn record(append: &Append) -> SessionRecord {
         SessionRecord::opaque(SESSION, "job", "database", append.ends())
+    }
+
+    #[test]
+    fn the_commit_says_which_codecs_occur() {
+        let mut append = append();
+        let compressed = BlockHeader {
+            codec: Codec::Zstd,
+            stored_length: 50,
+            ..block(0, 100)
+        };
+        append.block(&compressed).unwrap();
+        append.block(&block(1, 100)).unwrap();
+        let record = SessionRecord {
+            streams: append.ends(),
+            ..record(&append)
+        };
+        let PlacedRecord { offset, bytes } = append.commit(record).unwrap().commit;
+        let position = Position {
+            offset,
+            ..End::of_new(&header()).next()
+        };
+        let commit = Commit::decode(&bytes, &position).unwrap();
+        assert_eq!(commit.session.codecs.to_string(), "zstd");
     }
 
     #[test]

@@ -105,6 +105,18 @@ impl KeyArea {
         Ok(())
     }
 
+    /// The slots of which one copy is damaged, or not like the other. Writing both again (
+    /// [`KeyArea::change`] with what [`KeyArea::decode`] gives) repairs them.
+    ///
+    /// # Errors
+    /// When the area is cut short.
+    pub fn unsound(area: &[u8]) -> Result<Vec<usize>, DecodeError> {
+        let pages = Self::pages(area)?.enumerate();
+        let unsound =
+            pages.filter(|(_, (first, second))| first != second || KeySlot::decode(first).is_err());
+        Ok(unsound.map(|(number, _)| number).collect())
+    }
+
     /// The two pages that put `slot`, or nothing, into the slot with that number. Write the first
     /// and make it durable before the second.
     ///
@@ -197,6 +209,42 @@ mod tests {
             damaged[page * 4096..(page + 1) * 4096].fill(0);
             assert!(KeyArea::check(&damaged).is_err());
             assert_eq!(KeyArea::decode(&damaged).as_ref(), Ok(&area));
+        }
+    }
+
+    /// What may be on the disk after a crash: of the page that was being written, any of its
+    /// sectors.
+    fn torn(before: &[u8], page: &SlotPage) -> impl Iterator<Item = Vec<u8>> {
+        let start = usize::try_from(page.offset - KeyArea::START).unwrap();
+        (0..=255_u8).map(move |sectors| {
+            let mut area = before.to_vec();
+            for sector in (0..8).filter(|sector| sectors & (1 << sector) != 0) {
+                let at = sector * 512;
+                area[start + at..start + at + 512].copy_from_slice(&page.bytes[at..at + 512]);
+            }
+            area
+        })
+    }
+
+    #[test]
+    fn after_any_crash_a_slot_is_as_it_was_or_as_it_should_be() {
+        let old = KeyArea::of([slot(1), slot(2)]);
+        for (number, content) in [(2, Some(slot(3))), (1, None), (0, None)] {
+            let mut new = old.clone();
+            let pages = new.change(number, content).unwrap();
+            let mut disk = old.encode().unwrap();
+            for page in pages {
+                for area in torn(&disk, &page) {
+                    let found = KeyArea::decode(&area).unwrap();
+                    assert!(found == old || found == new, "slot {number}");
+                    let unsound = KeyArea::unsound(&area).unwrap();
+                    assert!(unsound.iter().all(|slot| *slot == number));
+                }
+                let start = usize::try_from(page.offset - KeyArea::START).unwrap();
+                disk[start..start + 4096].copy_from_slice(&page.bytes);
+            }
+            assert_eq!(KeyArea::decode(&disk).as_ref(), Ok(&new));
+            assert_eq!(KeyArea::check(&disk), Ok(()));
         }
     }
 

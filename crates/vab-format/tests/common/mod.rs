@@ -5,7 +5,7 @@
 use std::io::Cursor;
 
 use uuid::Uuid;
-use vab_format::block::BlockHeader;
+use vab_format::block::{BlockHeader, Codecs};
 use vab_format::checksum;
 use vab_format::features::Features;
 use vab_format::io::{VabReader, VabWriter};
@@ -110,6 +110,7 @@ impl Plan {
             committed: 1_763_781_060_000_000 + i64::from(self.number),
             copy_only: false,
             encrypted: false,
+            codecs: Codecs::default(),
             facts: self.facts(),
             streams: self.ends(),
             names: Vec::new(),

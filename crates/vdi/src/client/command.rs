@@ -162,6 +162,18 @@ impl<'d> Command<'d> {
     pub(super) fn finish(held: Held<'d>) -> Self {
         Self::Complete(CompleteCommand(held))
     }
+
+    /// Takes the command out of the hands of its types. Its device counts it as held until
+    /// [`Device::complete`] is called for it, which the caller has to do.
+    #[cfg(feature = "async")]
+    pub(crate) fn detach(self) -> RawCommand {
+        match self {
+            Self::Write(WriteCommand(held))
+            | Self::Read(ReadCommand(held))
+            | Self::Flush(FlushCommand(held))
+            | Self::Complete(CompleteCommand(held)) => held.detach(),
+        }
+    }
 }
 
 /// A command that was not completed yet.
@@ -203,6 +215,17 @@ impl<'d> Held<'d> {
         bytes: usize,
     ) -> Result<(), DeviceError> {
         self.finish(code, bytes)
+    }
+
+    #[cfg(feature = "async")]
+    fn detach(mut self) -> RawCommand {
+        self.completed = true;
+        RawCommand {
+            code: self.code,
+            size: self.size,
+            ticket: self.ticket,
+            buffer: std::mem::take(&mut self.buffer),
+        }
     }
 
     fn complete_read(self, code: CompletionCode, bytes: usize) -> Result<(), DeviceError> {

@@ -185,7 +185,7 @@ impl Device {
     }
 
     /// Completes a command that was held.
-    pub(super) fn complete(&self, completion: Completion) -> Result<(), DeviceError> {
+    pub(crate) fn complete(&self, completion: Completion) -> Result<(), DeviceError> {
         self.held.set(self.held.get().saturating_sub(1));
         let result = self.link.complete(completion);
         self.finish_if_unused();

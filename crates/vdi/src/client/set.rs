@@ -8,6 +8,7 @@ use super::device::Device;
 use crate::config::SetConfig;
 use crate::configuration::Configuration;
 use crate::error::{CloseError, OpenError, WaitError};
+use crate::name::DeviceName;
 use crate::seam::ClientSetLink;
 
 /// A set that waits for the engine. Dropping it ends it.
@@ -38,6 +39,8 @@ pub struct ConfiguredSet {
 pub struct OpenSet {
     parts: Parts,
     configuration: Configuration,
+    /// How many were opened here.
+    devices: usize,
 }
 
 impl CreatedSet {
@@ -96,12 +99,22 @@ impl ConfiguredSet {
     /// # Errors
     /// When the set was aborted, or a device could not be opened.
     pub fn open(self) -> Result<(OpenSet, Vec<Device>), OpenError> {
+        let names = self.parts.config.device_names().to_vec();
+        self.open_devices(&names)
+    }
+
+    /// Opens some devices.
+    pub(crate) fn open_devices(
+        self,
+        names: &[DeviceName],
+    ) -> Result<(OpenSet, Vec<Device>), OpenError> {
         let Some(core) = self.parts.core.as_ref() else {
             return Err(OpenError::Aborted);
         };
-        let names = self.parts.config.device_names();
         let mut devices = Vec::with_capacity(names.len());
-        for (index, name) in names.iter().enumerate() {
+        for name in names {
+            let mut known = self.parts.config.device_names().iter();
+            let index = known.position(|known| known == name).unwrap_or(usize::MAX);
             let link = core.link().open_device(index, name)?;
             devices.push(Device::new(
                 Arc::clone(core),
@@ -113,6 +126,7 @@ impl ConfiguredSet {
         let set = OpenSet {
             parts: self.parts,
             configuration: self.configuration,
+            devices: devices.len(),
         };
         Ok((set, devices))
     }
@@ -137,9 +151,8 @@ impl OpenSet {
     /// # Errors
     /// When a device has not ended normally; the set is aborted then.
     pub fn close(mut self) -> Result<(), CloseError> {
-        let devices = self.parts.config.device_names().len();
         match self.parts.core.take() {
-            Some(core) => core.close(devices),
+            Some(core) => core.close(self.devices),
             None => Ok(()),
         }
     }

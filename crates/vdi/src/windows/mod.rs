@@ -8,14 +8,15 @@
 //! Creating a set changes the access list of this process's handle, so that the server's account
 //! may reach it; that is not serialised with other code that changes the list.
 //!
-//! The server's interface knows secondary processes that serve devices of a set which another
-//! process created. They are not offered here; the declarations have their place.
+//! Several processes can serve the devices of one set: see [`Secondary`] and [`open_part`].
 
 mod apartment;
 mod device;
 #[expect(clippy::transmute_ptr_to_ptr, reason = "the macro makes it")]
 mod interfaces;
+mod secondary;
 mod set;
 mod transport;
 
+pub use secondary::{Secondary, open_part};
 pub use transport::Sqlvdi;

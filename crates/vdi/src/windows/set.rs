@@ -35,16 +35,35 @@ impl WindowsSet {
         let object = make_set().map_err(native)?;
         let mut asked = RawVdConfig::asked(config);
         let instance = config.instance_name().map(wide);
-        let instance = instance.as_ref().map_or(ptr::null(), Vec::as_ptr);
+        let instance = pointer(instance.as_ref());
         let name = wide(config.name().as_str());
         // SAFETY: names and configuration live through the call; no instance is the default one.
         let made = unsafe { object.create_ex(instance, name.as_ptr(), &raw mut asked) };
         result(made).map_err(native)?;
+        Ok(Self::of(object))
+    }
+
+    /// The set of another process, which has created it and met the server.
+    pub(super) fn open_in_secondary(
+        set: &DeviceName,
+        instance: Option<&str>,
+    ) -> Result<Self, CreateError> {
+        let native = |code| CreateError::Native { code };
+        let object = make_set().map_err(native)?;
+        let instance = instance.map(wide);
+        let (instance, name) = (pointer(instance.as_ref()), wide(set.as_str()));
+        // SAFETY: the names live through the call; no instance is the default one.
+        let opened = unsafe { object.open_in_secondary_ex(instance, name.as_ptr()) };
+        result(opened).map_err(native)?;
+        Ok(Self::of(object))
+    }
+
+    fn of(object: ClientSet2) -> Self {
         let max_transfer = OnceLock::new();
-        Ok(Self {
+        Self {
             object,
             max_transfer,
-        })
+        }
     }
 }
 
@@ -121,6 +140,10 @@ fn wide(name: &str) -> Vec<u16> {
         .filter(|&unit| unit != 0)
         .chain([0])
         .collect()
+}
+
+fn pointer(text: Option<&Vec<u16>>) -> *const u16 {
+    text.map_or(ptr::null(), Vec::as_ptr)
 }
 
 /// The library takes milliseconds, and the greatest number for no limit.

@@ -1,10 +1,12 @@
 //! The library as a transport.
 
 use super::apartment::keep_multithreaded;
+use super::secondary::Secondary;
 use super::set::WindowsSet;
 use crate::client::{CreatedSet, Transport};
 use crate::config::SetConfig;
 use crate::error::CreateError;
+use crate::name::DeviceName;
 
 /// SQL Server's COM library.
 #[derive(Debug, Clone)]
@@ -20,6 +22,11 @@ impl Sqlvdi {
             Ok(()) => Ok(Self(())),
             Err(code) => Err(CreateError::Native { code }),
         }
+    }
+
+    /// For a process that serves devices of a set which another process created.
+    pub fn secondary(&self, set: DeviceName) -> Secondary {
+        Secondary::new(self.clone(), set)
     }
 }
 

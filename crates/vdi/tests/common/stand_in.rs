@@ -8,14 +8,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use libloading::Library as Dynamic;
 use vab_vdi::memory::Hub;
 use vab_vdi::{
-    AbortHandle, Command, CompletionCode, ConfiguredSet, CreatedSet, Device, DeviceName, Direction,
-    Event, Features, OpenSet, SetConfig, Transport, VdCode, Waited,
+    AbortHandle, Command, CompletionCode, Configuration, ConfiguredSet, CreatedSet, Device,
+    DeviceName, Direction, Event, Features, OpenSet, SetConfig, Transport, VdCode, Waited,
 };
 
 use super::Both;
@@ -39,16 +40,29 @@ pub(crate) struct Server {
     odd: Mutex<VecDeque<(i32, i32)>>,
     /// How they were completed.
     odd_completed: Mutex<Vec<CompletionCode>>,
+    /// The sets by name.
+    parts: Mutex<HashMap<String, Weak<Part>>>,
 }
 
+/// An object of the library: of the process that created a set, or of a secondary one.
 struct Set {
     server: *const Server,
+    is_secondary: AtomicBool,
+    /// The set behind it.
+    part: Mutex<Arc<Part>>,
+}
+
+/// What all objects of one set share.
+#[derive(Default)]
+struct Part {
     state: Mutex<State>,
     abort: Mutex<Option<AbortHandle>>,
 }
 
 #[derive(Default)]
 struct State {
+    /// Once the server is there.
+    agreed: Option<Configuration>,
     created: Option<CreatedSet>,
     configured: Option<ConfiguredSet>,
     open: Option<OpenSet>,
@@ -74,6 +88,20 @@ struct Config {
     buffer_area_size: u32,
 }
 
+impl Config {
+    fn answer(&mut self, agreed: &Configuration) {
+        self.features = agreed.features.bits();
+        self.block_size = agreed.geometry.block_size();
+        self.max_transfer_size = agreed.geometry.max_transfer();
+        self.max_io_depth = agreed.depth;
+        self.buffer_area_size = agreed.buffer_area.try_into().unwrap();
+        assert_eq!(
+            agreed.direction == Direction::Backup,
+            self.features & 0x1_0000 != 0
+        );
+    }
+}
+
 /// The layout of `VDC_Command`.
 #[repr(C)]
 struct RawCommand {
@@ -96,6 +124,7 @@ pub(crate) struct Table {
     command: unsafe extern "C" fn(*mut Opened, i64, *mut RawCommand, *mut *mut c_void) -> c_int,
     complete: unsafe extern "C" fn(*mut Opened, *mut c_void, c_int, u64) -> c_int,
     device_drop: unsafe extern "C" fn(*mut Opened),
+    open_in_secondary: unsafe extern "C" fn(*const Set, *const c_char) -> c_int,
 }
 
 impl StandIn {
@@ -111,6 +140,13 @@ impl StandIn {
     pub(crate) fn load(&self) -> impl Transport + 'static {
         self.library
             .load((&raw const *self.server).expose_provenance())
+    }
+
+    /// The back end in a secondary process, for a set of that name.
+    #[cfg(windows)]
+    pub(crate) fn secondary(&self, set: &DeviceName) -> impl Transport + 'static {
+        let server = (&raw const *self.server).expose_provenance();
+        self.library.secondary(server, set)
     }
 
     /// Both sides of it.
@@ -169,6 +205,7 @@ fn table(server: &Server) -> Table {
         command,
         complete,
         device_drop,
+        open_in_secondary,
     }
 }
 
@@ -207,9 +244,41 @@ fn limit(milliseconds: i64) -> Option<Duration> {
 extern "C" fn set_new(server: *const Server) -> *mut Set {
     Box::into_raw(Box::new(Set {
         server,
-        state: Mutex::default(),
-        abort: Mutex::default(),
+        is_secondary: AtomicBool::new(false),
+        part: Mutex::default(),
     }))
+}
+
+impl Set {
+    fn part(&self) -> Arc<Part> {
+        Arc::clone(&self.part.lock().unwrap())
+    }
+
+    fn is_secondary(&self) -> bool {
+        self.is_secondary.load(Ordering::Acquire)
+    }
+}
+
+unsafe extern "C" fn open_in_secondary(set: *const Set, name: *const c_char) -> c_int {
+    // SAFETY: the library hands on what the back end gave.
+    let (set, name) = unsafe { (at(set), CStr::from_ptr(name).to_str().unwrap()) };
+    // SAFETY: the server lives as long as the stand-in.
+    let server = unsafe { at(set.server) };
+    if let Some(code) = server.forced("open_in_secondary") {
+        return code;
+    }
+    let Some(part) = server
+        .parts
+        .lock()
+        .unwrap()
+        .get(name)
+        .and_then(Weak::upgrade)
+    else {
+        return give(VdCode::NOT_OPEN);
+    };
+    *set.part.lock().unwrap() = part;
+    set.is_secondary.store(true, Ordering::Release);
+    DONE
 }
 
 unsafe extern "C" fn set_drop(set: *mut Set) {
@@ -225,6 +294,7 @@ unsafe extern "C" fn create(set: *const Set, name: *const c_char, config: *mut C
     if let Some(code) = server.forced("create") {
         return code;
     }
+    let part = set.part();
     let name = DeviceName::new(name.to_str().unwrap()).unwrap();
     let mut wanted = SetConfig::new(&name, config.device_count.try_into().unwrap()).unwrap();
     if !Features::from_bits(config.features).contains(Features::REQUEST_COMPLETE) {
@@ -232,8 +302,10 @@ unsafe extern "C" fn create(set: *const Set, name: *const c_char, config: *mut C
     }
     match server.hub.create(wanted) {
         Ok(created) => {
-            *set.abort.lock().unwrap() = Some(created.abort_handle());
-            set.state.lock().unwrap().created = Some(created);
+            *part.abort.lock().unwrap() = Some(created.abort_handle());
+            part.state.lock().unwrap().created = Some(created);
+            let mut parts = server.parts.lock().unwrap();
+            parts.insert(name.as_str().to_owned(), Arc::downgrade(&part));
             DONE
         }
         Err(_) => give(VdCode::BUSY),
@@ -247,26 +319,27 @@ unsafe extern "C" fn configuration(set: *const Set, limit: i64, config: *mut Con
     if let Some(code) = unsafe { at(set.server) }.forced("configuration") {
         return code;
     }
-    let Some(created) = set.state.lock().unwrap().created.take() else {
+    let part = set.part();
+    if set.is_secondary() {
+        let Some(agreed) = part.state.lock().unwrap().agreed else {
+            return give(VdCode::TIMEOUT);
+        };
+        config.answer(&agreed);
+        return DONE;
+    }
+    let Some(created) = part.state.lock().unwrap().created.take() else {
         return give(VdCode::PROTOCOL);
     };
     match created.wait(self::limit(limit).unwrap_or(Duration::MAX)) {
         Ok(Waited::NotYet(created)) => {
-            set.state.lock().unwrap().created = Some(created);
+            part.state.lock().unwrap().created = Some(created);
             give(VdCode::TIMEOUT)
         }
         Ok(Waited::Ready(configured)) => {
-            let agreed = configured.configuration();
-            config.features = agreed.features.bits();
-            config.block_size = agreed.geometry.block_size();
-            config.max_transfer_size = agreed.geometry.max_transfer();
-            config.max_io_depth = agreed.depth;
-            config.buffer_area_size = agreed.buffer_area.try_into().unwrap();
-            assert_eq!(
-                agreed.direction == Direction::Backup,
-                config.features & 0x1_0000 != 0
-            );
-            set.state.lock().unwrap().configured = Some(configured);
+            let agreed = *configured.configuration();
+            config.answer(&agreed);
+            let mut state = part.state.lock().unwrap();
+            (state.agreed, state.configured) = (Some(agreed), Some(configured));
             DONE
         }
         Err(_) => give(VdCode::ABORT),
@@ -284,7 +357,8 @@ unsafe extern "C" fn open_device(
     if let Some(code) = unsafe { at(set.server) }.forced("open_device") {
         return code;
     }
-    let mut state = set.state.lock().unwrap();
+    let part = set.part();
+    let mut state = part.state.lock().unwrap();
     if let Some(configured) = state.configured.take() {
         match configured.open() {
             Ok((open, devices)) => (state.open, state.devices) = (Some(open), devices),
@@ -317,7 +391,11 @@ unsafe extern "C" fn close(set: *const Set) -> c_int {
     if let Some(code) = unsafe { at(set.server) }.forced("close") {
         return code;
     }
-    let mut state = set.state.lock().unwrap();
+    if set.is_secondary() {
+        return DONE;
+    }
+    let part = set.part();
+    let mut state = part.state.lock().unwrap();
     drop((state.created.take(), state.configured.take()));
     match state.open.take().map(OpenSet::close) {
         Some(Err(vab_vdi::CloseError::NotEnded { .. })) => give(VdCode::OPEN),
@@ -327,7 +405,7 @@ unsafe extern "C" fn close(set: *const Set) -> c_int {
 
 unsafe extern "C" fn abort(set: *const Set) -> c_int {
     // SAFETY: the library hands on what it keeps.
-    if let Some(abort) = unsafe { at(set) }.abort.lock().unwrap().as_ref() {
+    if let Some(abort) = unsafe { at(set) }.part().abort.lock().unwrap().as_ref() {
         abort.abort();
     }
     DONE

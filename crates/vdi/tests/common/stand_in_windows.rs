@@ -6,8 +6,8 @@ use std::ffi::c_int;
 use std::sync::OnceLock;
 
 use libloading::Library as Dynamic;
-use vab_vdi::windows::Sqlvdi;
-use vab_vdi::{CreateError, CreatedSet, SetConfig, Transport};
+use vab_vdi::windows::{Secondary, Sqlvdi};
+use vab_vdi::{CreateError, CreatedSet, DeviceName, SetConfig, Transport};
 
 use super::stand_in::Table;
 
@@ -16,9 +16,9 @@ use super::stand_in::Table;
 pub(crate) struct StandInLibrary(&'static Dynamic);
 
 /// The back end under test, with the instance name of one server.
-pub(crate) struct OfInstance(Sqlvdi, String);
+pub(crate) struct OfInstance<T>(T, String);
 
-impl Transport for OfInstance {
+impl<T: Transport> Transport for OfInstance<T> {
     fn create(&self, config: SetConfig) -> Result<CreatedSet, CreateError> {
         self.0.create(config.instance(self.1.clone()))
     }
@@ -43,8 +43,14 @@ impl StandInLibrary {
         });
     }
 
-    pub(crate) fn load(&self, server: usize) -> OfInstance {
+    pub(crate) fn load(&self, server: usize) -> OfInstance<Sqlvdi> {
         OfInstance(Sqlvdi::new().unwrap(), server.to_string())
+    }
+
+    /// The same in a secondary process.
+    pub(crate) fn secondary(&self, server: usize, set: &DeviceName) -> OfInstance<Secondary> {
+        let sqlvdi = Sqlvdi::new().unwrap();
+        OfInstance(sqlvdi.secondary(set.clone()), server.to_string())
     }
 
     pub(crate) fn dynamic(&self) -> &Dynamic {

@@ -101,10 +101,8 @@ struct Set final : IClientVirtualDeviceSet2 {
         return PROTOCOL;
     }
     HRESULT STDMETHODCALLTYPE CreateEx(LPCWSTR instance, LPCWSTR name, VDConfig *config) override {
-        if (instance == nullptr) return static_cast<int>(0x80770007u);
-        std::string context = utf8(instance);
-        set = table.set_new(reinterpret_cast<void *>(std::strtoull(context.c_str(), nullptr, 10)));
-        return table.create(set, utf8(name).c_str(), config);
+        int found = begin(instance);
+        return found != 0 ? found : table.create(set, utf8(name).c_str(), config);
     }
     HRESULT STDMETHODCALLTYPE GetConfiguration(DWORD timeout, VDConfig *config) override {
         if (closed) misuse++;
@@ -133,7 +131,20 @@ struct Set final : IClientVirtualDeviceSet2 {
     HRESULT STDMETHODCALLTYPE OpenInSecondary(LPCWSTR) override { return E_NOTIMPL; }
     HRESULT STDMETHODCALLTYPE GetBufferHandle(BYTE *, DWORD *) override { return E_NOTIMPL; }
     HRESULT STDMETHODCALLTYPE MapBufferHandle(DWORD, BYTE **) override { return E_NOTIMPL; }
-    HRESULT STDMETHODCALLTYPE OpenInSecondaryEx(LPCWSTR, LPCWSTR) override { return E_NOTIMPL; }
+    HRESULT STDMETHODCALLTYPE OpenInSecondaryEx(LPCWSTR instance, LPCWSTR name) override {
+        int found = begin(instance);
+        return found != 0 ? found : table.open_in_secondary(set, utf8(name).c_str());
+    }
+
+  private:
+    // The instance says which test it is.
+    int begin(LPCWSTR instance) {
+        if (instance == nullptr) return static_cast<int>(0x80770007u);
+        if (set != nullptr) misuse++;
+        std::string context = utf8(instance);
+        set = table.set_new(reinterpret_cast<void *>(std::strtoull(context.c_str(), nullptr, 10)));
+        return 0;
+    }
 };
 
 struct Factory final : IClassFactory {

@@ -35,6 +35,7 @@ struct Table {
     int (*command)(void *device, int64_t milliseconds, VDC_Command *command, void **handle);
     int (*complete)(void *device, void *handle, int code, uint64_t bytes);
     void (*device_drop)(void *device);
+    int (*open_in_secondary)(void *set, const char *name);
 };
 
 static Table table;

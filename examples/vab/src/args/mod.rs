@@ -1,5 +1,8 @@
 //! The command line.
 
+pub(crate) mod encoding;
+mod keep;
+pub(crate) mod key;
 mod run;
 mod state;
 
@@ -9,6 +12,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
 
+use encoding::{EncodingArguments, SecretArguments};
+pub(crate) use keep::{RetentionArguments, SalvageArguments};
+use key::KeyArguments;
 pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, SelectionArguments};
 pub(crate) use state::{RecoverArguments, StateArguments};
 
@@ -54,6 +60,12 @@ pub(crate) enum Command {
     Rescan(RescanArguments),
     /// Show what is in a .VAB, .VASM or .VACM, also a damaged one.
     Inspect(InspectArguments),
+    /// Make keys, and change who can open an encrypted .VAB.
+    Key(KeyArguments),
+    /// Say which restore points a policy lets go, and why; with --apply delete them.
+    Retention(RetentionArguments),
+    /// Save the restore points that are whole in a damaged .VAB into a new repository.
+    Salvage(SalvageArguments),
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +129,8 @@ pub(crate) struct BackupArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub streams: u16,
     #[command(flatten)]
+    pub encoding: EncodingArguments,
+    #[command(flatten)]
     pub policy: PolicyArguments,
     #[command(flatten)]
     pub report: ReportArguments,
@@ -149,6 +163,8 @@ pub(crate) struct ImportArguments {
     /// Backup files, and folders of them.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub encoding: EncodingArguments,
 }
 
 #[derive(Debug, Args)]
@@ -185,6 +201,8 @@ pub(crate) struct ExportArguments {
     /// Replace files that are there already.
     #[arg(long)]
     pub overwrite: bool,
+    #[command(flatten)]
+    pub secrets: SecretArguments,
 }
 
 #[derive(Debug, Args)]
@@ -217,6 +235,8 @@ pub(crate) struct RestoreArguments {
     /// Print the plan and stop.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub secrets: SecretArguments,
 }
 
 #[derive(Debug, Args)]

@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     // A report that cannot be written is better known before hours of work.
     let report = report.map(Report::create).transpose()?;
     let engine = arguments.engine.parse::<EngineAddress>()?.open()?;
-    let backups = plan(&arguments);
+    let backups = plan(&arguments)?;
     let manager = backups
         .retry
         .connect(|| RecoveryManager::connect(&arguments.server.server))
@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     Ok(exit::of_run(done.outcome))
 }
 
-fn plan(arguments: &BackupArguments) -> BackupRun {
+fn plan(arguments: &BackupArguments) -> Result<BackupRun, Failure> {
     let policy = &arguments.policy;
     let wanted = LegalKind::new(arguments.kind.into(), arguments.copy_only);
     let selection = arguments.selection.selection();
@@ -80,7 +80,8 @@ fn plan(arguments: &BackupArguments) -> BackupRun {
     run.retry.tries = policy.tries;
     run.retry.first_wait = Duration::from_secs(policy.retry_wait.into());
     run.retry.longest_wait = run.retry.longest_wait.max(run.retry.first_wait);
-    run
+    run.encoding = arguments.encoding.encoding()?;
+    Ok(run)
 }
 
 async fn dry_run(

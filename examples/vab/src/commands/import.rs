@@ -13,7 +13,8 @@ use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure> {
     let manager = RecoveryManager::connect(&arguments.server.server).await?;
-    let import = Import::new(arguments.job, arguments.paths);
+    let mut import = Import::new(arguments.job, arguments.paths);
+    import.encoding = arguments.encoding.encoding()?;
     let report = manager.import(&import, &Bars::default().observer()).await?;
     for note in &report.notes {
         eprintln!("note: {note}");

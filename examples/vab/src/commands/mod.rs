@@ -6,10 +6,13 @@ mod demo;
 mod export;
 mod import;
 mod inspect;
+mod key;
 mod list;
 mod recover;
 mod rescan;
 mod restore;
+mod retention;
+mod salvage;
 mod serve;
 mod timeline;
 mod verify;
@@ -40,6 +43,9 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Timeline(arguments) => timeline::run(arguments).await,
         Command::Rescan(arguments) => rescan::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Key(arguments) => key::run(arguments),
+        Command::Retention(arguments) => retention::run(&arguments),
+        Command::Salvage(arguments) => salvage::run(&arguments),
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use vab_manager::engine::{DatabaseState, Engine, StopOutcome};
 use vab_manager::run::Decision;
 use vab_manager::{
-    Encoding, EngineAddress, GiveError, Plan, PointInfo, RecoveryManager, Restore, RestoreError,
-    RestoreReport, RestoreTarget, TailError,
+    Compression, Encoding, EngineAddress, GiveError, Plan, PointInfo, RecoveryManager, Restore,
+    RestoreError, RestoreReport, RestoreTarget, TailError,
 };
 
 use super::{Failure, NOT_RESTORABLE};
@@ -23,6 +23,7 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure
     restore.job = arguments.job;
     restore.name = arguments.name;
     restore.replace = arguments.replace;
+    restore.secrets = arguments.secrets.secrets()?;
     restore.recovery = arguments.state.recovery();
     restore.target = match (arguments.at, arguments.point) {
         (Some(time), _) => RestoreTarget::Time(time),
@@ -51,7 +52,9 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure
                 return Ok(failed(&error));
             }
         }
-        match back_up_tail(server, Arc::clone(&engine), &restore).await? {
+        // Who restores with a key does not want the tail in plain.
+        let encoding = arguments.secrets.encoding(Compression::Auto)?;
+        match back_up_tail(server, Arc::clone(&engine), &restore, &encoding).await? {
             Ok(point) => outln!(
                 "the tail of the log of {} is restore point {} in {}; the database is restoring",
                 point.database,
@@ -82,11 +85,11 @@ async fn back_up_tail(
     server: &str,
     engine: Arc<dyn Engine>,
     restore: &Restore,
+    encoding: &Encoding,
 ) -> Result<Result<PointInfo, TailError>, Failure> {
     let manager = RecoveryManager::connect(server).await?;
     let observer = Bars::default().observer();
-    let encoding = Encoding::default();
-    let taken = manager.back_up_tail(engine, restore, &encoding, &observer);
+    let taken = manager.back_up_tail(engine, restore, encoding, &observer);
     Ok(taken.await)
 }
 

@@ -128,13 +128,21 @@ fn line(row: &Row, file: usize) -> String {
     } else {
         String::new()
     };
+    let stored = match (row.codec.as_str(), row.encrypted) {
+        ("raw", false) => String::new(),
+        ("raw", true) => " (encrypted)".to_owned(),
+        (codec, encrypted) => {
+            let encrypted = if encrypted { ", encrypted" } else { "" };
+            format!(" ({} {codec}{encrypted})", Bytes(row.stored_bytes))
+        }
+    };
     let problem = row
         .reason
         .as_ref()
         .map(|reason| format!("  ! {reason}"))
         .unwrap_or_default();
     format!(
-        "{kind:<4} {time}  {lsns}  {}{streams}, file {file}  {}{problem}",
+        "{kind:<4} {time}  {lsns}  {}{stored}{streams}, file {file}  {}{problem}",
         Bytes(row.bytes),
         row.id
     )

@@ -240,7 +240,9 @@ impl Instance {
             core.gone = true;
         }
         let entry = lock(&self.databases).remove(&key(name));
-        if let Some(Entry::Database { folder, .. }) = entry {
+        if let Some(Entry::Database { database, folder }) = entry {
+            // Closes its files, which some systems cannot remove before.
+            drop(database);
             self.remove_folder(folder.as_deref(), None)?;
         }
         Ok(())
@@ -293,7 +295,11 @@ impl Instance {
         let entry = Entry::Database { database, folder };
         let before = lock(&self.databases).insert(key(name), entry);
         let old = match before {
-            Some(Entry::Database { folder, .. }) => folder,
+            // Closes its files, which some systems cannot remove before.
+            Some(Entry::Database { database, folder }) => {
+                drop(database);
+                folder
+            }
             _ => None,
         };
         self.remove_folder(old.as_deref(), new.as_deref())
@@ -328,8 +334,14 @@ impl Instance {
             .save(folder)
             .map_err(io_error("saving the list of databases"))?;
         if let Some(old) = old {
-            fs::remove_dir_all(folder.join(old))
-                .map_err(io_error("removing the files of a database"))?;
+            match fs::remove_dir_all(folder.join(old)) {
+                // Somebody still holds the database, and Windows its files; the next opening of
+                // the instance removes them.
+                Err(error) if cfg!(windows) => {
+                    tracing::debug!(%error, folder = old, "files of a database are still in use");
+                }
+                result => result.map_err(io_error("removing the files of a database"))?,
+            }
         }
         Ok(())
     }

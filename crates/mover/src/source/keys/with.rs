@@ -146,6 +146,11 @@ impl Encryption {
         })
     }
 
+    /// Slots that were not needed are good for the next backup.
+    pub(in crate::source) fn keep(&self, proposal: Proposal) {
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(proposal);
+    }
+
     /// Begins to encrypt a session with the slots in force: those offered, or those of the file
     /// that is there. Takes a while with a passphrase.
     ///
@@ -160,7 +165,7 @@ impl Encryption {
         let key = if proposal.area == *in_force {
             proposal.key
         } else {
-            *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(proposal);
+            self.keep(proposal);
             self.secrets
                 .data_key(in_force)?
                 .ok_or_else(|| KeyError::InForce {

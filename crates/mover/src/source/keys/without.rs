@@ -30,6 +30,10 @@ impl Encryption {
         match *self {}
     }
 
+    pub(in crate::source) fn keep(&self, _: Proposal) {
+        match *self {}
+    }
+
     pub(in crate::source) fn begin(
         &self,
         _: Proposal,

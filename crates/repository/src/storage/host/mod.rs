@@ -48,7 +48,16 @@ impl FileSystem for HostFileSystem {
 
     fn list(&self, folder: Option<&DiskName>) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(self.folder(folder))? {
+        let path = self.folder(folder);
+        let listed = fs::read_dir(&path).map_err(|error| {
+            // Systems have different words for it.
+            if path.is_file() {
+                io::ErrorKind::NotADirectory.into()
+            } else {
+                error
+            }
+        });
+        for entry in listed? {
             let entry = entry?;
             // A name no repository could have given is not one of its files.
             let Some(name) = entry.file_name().to_str().and_then(DiskName::from_disk) else {

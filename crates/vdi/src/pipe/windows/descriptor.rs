@@ -66,9 +66,10 @@ impl Descriptor {
         let others: String = others.collect();
         let own = account::own()?;
         // Whoever connects looks at the owner, and need not know which user is an administrator.
-        let owner = match own.is_administrator {
-            true => ADMINISTRATORS,
-            false => own.user.as_str(),
+        let owner = if own.is_administrator {
+            ADMINISTRATORS
+        } else {
+            own.user.as_str()
         };
         let list = format!("(A;;GA;;;{})(A;;GA;;;SY)(A;;GA;;;BA){others}", own.user);
         Self::parse(&format!("O:{owner}D:P{list}"))

@@ -32,6 +32,14 @@ mod kernel32 {
         pipe: RawHandle,
         overlapped: *mut Overlapped
     ) -> i32);
+    windows_link::link!("kernel32.dll" "system" fn PeekNamedPipe(
+        pipe: RawHandle,
+        buffer: *mut u8,
+        bytes: u32,
+        read: *mut u32,
+        available: *mut u32,
+        left: *mut u32
+    ) -> i32);
     windows_link::link!("kernel32.dll" "system" fn CancelIoEx(
         file: RawHandle,
         overlapped: *mut Overlapped
@@ -69,6 +77,30 @@ pub(super) enum Ended {
     Stopped,
     /// There is nobody at the other end.
     Cut,
+}
+
+/// Bytes that can be read at once; `None` at the end of the stream.
+pub(super) fn available(pipe: BorrowedHandle<'_>) -> io::Result<Option<usize>> {
+    let (none, mut bytes) = (ptr::null_mut(), 0);
+    // SAFETY: the pipe and the result live through the call; nothing else is asked for.
+    let told = unsafe {
+        let pipe = pipe.as_raw_handle();
+        kernel32::PeekNamedPipe(
+            pipe,
+            none,
+            0,
+            ptr::null_mut(),
+            &raw mut bytes,
+            ptr::null_mut(),
+        )
+    };
+    if told == FALSE {
+        return match ended_by(io::Error::last_os_error(), None)? {
+            Ended::Cut => Ok(None),
+            other => Err(io::Error::other(format!("{other:?}"))),
+        };
+    }
+    Ok(Some(usize::try_from(bytes).unwrap_or(usize::MAX)))
 }
 
 /// What all operations on a pipe need.

@@ -1,11 +1,13 @@
 //! A connected pipe whose calls end in time.
 
-use std::io;
+use std::collections::VecDeque;
+use std::io::{self, Read};
 use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::event::Event;
-use super::operation::{Ended, Wait};
+use super::operation::{Ended, Wait, available};
 use crate::clock::Deadline;
 use crate::sync::lock;
 
@@ -17,9 +19,19 @@ pub(in crate::pipe) struct Socket {
     pipe: Mutex<Option<Arc<OwnedHandle>>>,
     cut: Event,
     /// One read at a time, and one write.
-    reading: Mutex<Event>,
+    reading: Mutex<Reading>,
     writing: Mutex<Event>,
 }
+
+#[derive(Debug)]
+struct Reading {
+    event: Event,
+    /// What had come when the connection was cut, the next byte first.
+    rest: VecDeque<u8>,
+}
+
+/// The most that is kept at a cut: what one completion needs, and more.
+const MOST_KEPT: usize = 1 << 16;
 
 /// Which end of the pipe this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +48,10 @@ impl Socket {
             end,
             pipe: Mutex::new(Some(Arc::new(pipe))),
             cut: Event::new()?,
-            reading: Mutex::new(Event::new()?),
+            reading: Mutex::new(Reading {
+                event: Event::new()?,
+                rest: VecDeque::new(),
+            }),
             writing: Mutex::new(Event::new()?),
         })
     }
@@ -56,21 +71,34 @@ impl Socket {
         into: &mut [u8],
         deadline: Deadline,
     ) -> io::Result<Option<usize>> {
-        let event = lock(&self.reading);
+        let mut reading = lock(&self.reading);
         let Some(pipe) = self.pipe() else {
-            return Ok(Some(0));
+            return reading.rest.read(into).map(Some);
         };
-        let wait = Wait {
-            pipe: pipe.as_handle(),
-            event: &event,
-            stop: &self.cut,
-            deadline,
-        };
-        match wait.read(into)? {
+        if deadline.left() == Some(Duration::ZERO) && available(pipe.as_handle())? == Some(0) {
+            return Ok(None);
+        }
+        match self.read(&pipe, &reading.event, into, deadline)? {
             Ended::Done(bytes) => Ok(Some(bytes)),
             Ended::TimedOut => Ok(None),
             Ended::Stopped | Ended::Cut => Ok(Some(0)),
         }
+    }
+
+    fn read(
+        &self,
+        pipe: &OwnedHandle,
+        event: &Event,
+        into: &mut [u8],
+        deadline: Deadline,
+    ) -> io::Result<Ended> {
+        let wait = Wait {
+            pipe: pipe.as_handle(),
+            event,
+            stop: &self.cut,
+            deadline,
+        };
+        wait.read(into)
     }
 
     /// Sends all of both parts.
@@ -105,10 +133,33 @@ impl Socket {
         Ok(())
     }
 
-    /// Cuts the connection, which wakes both sides. What was sent before still arrives.
+    /// Cuts the connection, which wakes both sides. What was sent before still arrives, on either
+    /// side.
     pub(in crate::pipe) fn cut(&self) {
+        // Whoever is reading finds what there is.
+        if let Ok(mut reading) = self.reading.try_lock() {
+            // What cannot be read is lost with the other side.
+            let _ = self.keep(&mut reading);
+        }
         self.cut.set();
         lock(&self.pipe).take();
+    }
+
+    /// Reads what has come and was not read, because there is nothing to read from after a cut.
+    fn keep(&self, reading: &mut Reading) -> io::Result<()> {
+        let Some(pipe) = self.pipe() else {
+            return Ok(());
+        };
+        let mut room = [0; 4096];
+        while reading.rest.len() < MOST_KEPT && available(pipe.as_handle())? > Some(0) {
+            // It is there, so this does not wait.
+            let never = Deadline::after(None);
+            match self.read(&pipe, &reading.event, &mut room, never)? {
+                Ended::Done(bytes) => reading.rest.extend(room.iter().take(bytes)),
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// Two ends.
@@ -122,7 +173,6 @@ impl Socket {
 mod tests {
     use std::sync::Arc;
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
 
@@ -150,6 +200,18 @@ mod tests {
             let error = far.send(b"x", &[], never()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         }
+    }
+
+    #[test]
+    fn what_had_come_before_a_cut_of_this_side_can_be_read() {
+        let (near, far) = Socket::pair().unwrap();
+        far.send(&[7; 5000], &[], never()).unwrap();
+        near.cut();
+        let mut room = [0; 4000];
+        assert_eq!(near.receive(&mut room, at_once()).unwrap(), Some(4000));
+        assert_eq!(near.receive(&mut room, never()).unwrap(), Some(1000));
+        assert_eq!(near.receive(&mut room, never()).unwrap(), Some(0));
+        assert_eq!(far.receive(&mut room, never()).unwrap(), Some(0));
     }
 
     #[test]
