@@ -12,7 +12,7 @@ use vab_chain::BackupSet;
 use vab_vdi::{EngineTransport, Transport};
 
 use self::link::Link;
-use super::address::Address;
+use super::address::{Address, Encryption, Trust};
 use super::before::{self, Identity};
 use super::connection::{Connect, Driver, Login};
 use super::devices;
@@ -67,6 +67,7 @@ impl Server {
     /// server's role `sysadmin`.
     pub fn open(address: &Address) -> Result<Self, EngineError> {
         let login = Login::from_environment(address)?;
+        warn_of(address);
         let server = Self::new(address.clone(), login);
         server.identity()?;
         Ok(server)
@@ -148,6 +149,15 @@ impl Engine for Server {
 
     fn recover(&self, request: &RecoverRequest) -> Result<Restored, RestoreError> {
         Ok(restore::recover(self, request)?)
+    }
+}
+
+/// What somebody on the way could do, said once.
+fn warn_of(address: &Address) {
+    if address.encryption == Encryption::Off {
+        tracing::warn!("nothing on the way to {address} is encrypted, not even the password");
+    } else if address.trust == Trust::Any {
+        tracing::warn!("whoever answers as {address} is believed to be it");
     }
 }
 

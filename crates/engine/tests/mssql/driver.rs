@@ -44,6 +44,7 @@ fn ask(connection: &mut dyn Connection) -> Result<Vec<Row>, ExecuteError> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of every type")]
 fn values_of_every_type_come_as_they_were() {
     let guid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
     let time = ServerTime::from_calendar(2026, 11, 22, 14, 30, 59).unwrap();
@@ -162,14 +163,14 @@ fn values_of_every_type_come_as_they_were() {
 
 #[test]
 fn what_the_server_tells_is_heard_while_the_statement_runs() {
-    let (heard, hears) = mpsc::channel();
-    let hears = Mutex::new(hears);
+    let (sender, receiver) = mpsc::channel();
+    let receiver = Mutex::new(receiver);
     let mut connection = connection(move |session| {
-        let hears = hears.lock().unwrap();
+        let receiver = receiver.lock().unwrap();
         for percent in [5, 10, 15] {
             session.send(&info(3211, &format!("{percent} percent processed.")))?;
             // It goes on only when that was heard.
-            let text: String = hears.recv_timeout(LONG).unwrap();
+            let text: String = receiver.recv_timeout(LONG).unwrap();
             assert_eq!(text, format!("{percent} percent processed."));
         }
         session.send(&info(4035, "Processed 7 pages for database 'x'."))?;
@@ -179,7 +180,7 @@ fn what_the_server_tells_is_heard_while_the_statement_runs() {
     connection
         .execute(&work(), None, &Cancel::new(), &mut |info| {
             all.push(info.message.clone());
-            let _last_one_is_not_awaited = heard.send(info.message.clone());
+            let _last_one_is_not_awaited = sender.send(info.message.clone());
         })
         .unwrap();
     assert_eq!(all.len(), 4);

@@ -88,7 +88,7 @@ fn made_up() -> BackupSet {
         time,
         time,
     );
-    set.server = r"SRV\A".to_owned();
+    set.server.push_str(r"SRV\A");
     set.copy_only = true;
     set.first_fork = Some(vab_chain::ForkId(id(2)));
     set.last_fork = Some(vab_chain::ForkId(id(3)));
@@ -153,7 +153,7 @@ fn header(row: &serde_json::Value) -> BackupSet {
         time("BackupStartDate"),
         time("BackupFinishDate"),
     );
-    set.server = text("ServerName").to_owned();
+    set.server.push_str(text("ServerName"));
     set.checkpoint_lsn = lsn("CheckpointLSN");
     set.database_backup_lsn = lsn("DatabaseBackupLSN");
     set

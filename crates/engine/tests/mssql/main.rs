@@ -14,6 +14,7 @@ mod lexer;
 #[path = "../native/manifest.rs"]
 mod manifest;
 mod security;
+mod server;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod stand_in;
 mod tds;

@@ -77,6 +77,8 @@ fn secure(name: &str) -> (tempfile::TempDir, Address) {
 fn a_trusted_certificate_of_the_right_name_is_believed() {
     let (_folder, mut address) = secure("127.0.0.1");
     says_hello(address.clone());
+    address.encryption = Encryption::LoginOnly;
+    says_hello(address.clone());
     address.encryption = Encryption::Strict;
     says_hello(address);
 }

@@ -65,6 +65,13 @@ impl Listener {
         *self.told() = None;
     }
 
+    /// The driver's warnings repeat with every connection what is said once, and its errors are
+    /// handed on.
+    fn passes_on(&self, metadata: &Metadata<'_>) -> bool {
+        let loud = metadata.target().starts_with("tiberius") && *metadata.level() <= Level::WARN;
+        !loud && self.others.enabled(metadata)
+    }
+
     fn told(&self) -> MutexGuard<'_, Option<Tell>> {
         self.tell.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +89,7 @@ impl Subscriber for Listener {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        is_token(metadata) || self.others.enabled(metadata)
+        is_token(metadata) || self.passes_on(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -92,7 +99,7 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         if !is_token(metadata) {
-            if self.others.enabled(metadata) {
+            if self.passes_on(metadata) {
                 self.others.event(event);
             }
             return;

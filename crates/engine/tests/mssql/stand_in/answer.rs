@@ -111,7 +111,11 @@ pub(crate) fn databases(all: &[DatabaseInfo]) -> Table {
             info.name.as_str().into(),
             match info.state {
                 DatabaseState::Restoring => 1,
+                DatabaseState::Recovering => 2,
+                DatabaseState::RecoveryPending => 3,
                 DatabaseState::Suspect => 4,
+                DatabaseState::Emergency => 5,
+                DatabaseState::Offline => 6,
                 _ => 0,
             }
             .into(),
@@ -131,8 +135,12 @@ pub(crate) fn databases(all: &[DatabaseInfo]) -> Table {
             base.and_then(|base| base.id).map(|id| id.0).into(),
             lsn(info.redo_lsn),
             i64::try_from(info.data_bytes).unwrap().into(),
-            Cell::Null,
-            Cell::Null,
+            info.replica
+                .map(|replica| 1 + i64::from(replica.secondary))
+                .into(),
+            info.replica
+                .map(|replica| i64::from(replica.preferred))
+                .into(),
         ]);
     }
     table

@@ -28,6 +28,8 @@ pub(crate) struct StandIn {
     said: Mutex<Vec<String>>,
     /// Whether the login may do everything.
     pub(crate) sysadmin: bool,
+    /// The error with which every backup ends before it comes to its devices.
+    pub(crate) refuses: Option<(u32, &'static str)>,
     /// Falsifies what is told about backups.
     pub(crate) lies: Option<fn(&mut BackupSet)>,
 }
@@ -40,6 +42,7 @@ impl StandIn {
             history: Mutex::default(),
             said: Mutex::default(),
             sysadmin: true,
+            refuses: None,
             lies: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Plays a statement with the embedded engine.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +23,8 @@ use crate::tds::table::{Cell, Table, Type};
 use crate::tds::token::{self, End};
 
 const WAIT: Duration = Duration::from_secs(20);
+/// How long it waits for a device set before it looks whether it is to go on.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// A number and a text of the server.
 struct Refused(u32, String);
@@ -65,10 +67,20 @@ pub(super) fn play(
     }
 }
 
-/// The sets that are open can be aborted.
+/// The sets that are open can be aborted, and no more are waited for then.
 struct Interruptible {
     folder: Directory,
     open: Mutex<Vec<EngineAbortHandle>>,
+    stopped: AtomicBool,
+}
+
+impl Interruptible {
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        for set in self.open.lock().unwrap().drain(..) {
+            set.abort();
+        }
+    }
 }
 
 impl EngineTransport for Interruptible {
@@ -77,9 +89,21 @@ impl EngineTransport for Interruptible {
         request: OpenSetRequest,
         timeout: Duration,
     ) -> Result<EngineSet, EngineError> {
-        let set = self.folder.open_set(request, timeout)?;
-        self.open.lock().unwrap().push(set.abort_handle());
-        Ok(set)
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.folder.open_set(request.clone(), SLICE) {
+                Ok(set) => {
+                    self.open.lock().unwrap().push(set.abort_handle());
+                    return Ok(set);
+                }
+                Err(EngineError::NoSuchSet { .. })
+                    if waited < timeout && !self.stopped.load(Ordering::Relaxed) =>
+                {
+                    waited += SLICE;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -93,22 +117,22 @@ fn long(
     let devices = Interruptible {
         folder: Directory::open(&server.devices).unwrap(),
         open: Mutex::default(),
+        stopped: AtomicBool::new(false),
     };
     let percent = Arc::new(AtomicU64::new(0));
     let (ended, cancelled) = thread::scope(|scope| {
         let working = scope.spawn(|| work(&devices, &percent));
         let (mut told, mut cancelled) = (0, false);
         while !working.is_finished() {
-            let asked = match cancelled {
-                true => Ok(true),
-                false => session.attention(Duration::from_millis(5)),
+            let asked = if cancelled {
+                Ok(true)
+            } else {
+                session.attention(Duration::from_millis(5))
             };
             // As the server does when the one who asked is gone.
             cancelled = asked.as_ref().is_ok_and(|asked| *asked) || asked.is_err();
             if cancelled {
-                for set in devices.open.lock().unwrap().drain(..) {
-                    set.abort();
-                }
+                devices.stop();
                 continue;
             }
             let now = percent.load(Ordering::Relaxed) / 5 * 5;
@@ -163,6 +187,9 @@ fn backup(
     devices: &Interruptible,
     percent: &Arc<AtomicU64>,
 ) -> Result<Option<Table>, Refused> {
+    if let Some((number, text)) = server.refuses {
+        return Err(Refused(number, text.to_owned()));
+    }
     request.timeout = WAIT;
     request.progress = sink(percent);
     let first = request.devices[0].to_string();

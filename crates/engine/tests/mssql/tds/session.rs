@@ -50,6 +50,7 @@ fn serve(wire: TcpStream, secure: Option<&dyn Secure>, handler: &dyn Handler) ->
     wire.peek(&mut first)?;
     // A client that is strict begins with TLS.
     let strict = first == [0x16];
+    let mut after = None;
     let wire: Box<dyn Wire> = match secure {
         Some(secure) if strict => {
             let mut wire = secure.first(wire)?;
@@ -58,14 +59,17 @@ fn serve(wire: TcpStream, secure: Option<&dyn Secure>, handler: &dyn Handler) ->
         }
         secure => {
             let mut wire = wire;
-            let wanted = introduction(&mut wire, secure.is_some())?;
+            let agreed = introduction(&mut wire, secure.is_some())?;
+            if agreed == Agreed::ForLogin {
+                after = Some(Box::new(wire.try_clone()?) as Box<dyn Wire>);
+            }
             match secure {
-                Some(secure) if wanted => secure.wrapped(wire)?,
+                Some(secure) if agreed != Agreed::Never => secure.wrapped(wire)?,
                 _ => Box::new(wire),
             }
         }
     };
-    let mut session = Session { wire };
+    let mut session = Session { wire, after };
     if !session.login()? {
         return Ok(());
     }
@@ -94,8 +98,16 @@ fn utf16(bytes: &[u8]) -> String {
     String::from_utf16(&units).unwrap()
 }
 
-/// Answers the introduction; whether the client wants the rest to be encrypted.
-fn introduction(wire: &mut dyn Wire, can: bool) -> io::Result<bool> {
+/// What is encrypted.
+#[derive(Clone, Copy, PartialEq)]
+enum Agreed {
+    Always,
+    ForLogin,
+    Never,
+}
+
+/// Answers the introduction as the client wants it, where that can be.
+fn introduction(wire: &mut dyn Wire, can: bool) -> io::Result<Agreed> {
     let (kind, asked) = packet::read(wire)?;
     assert_eq!(kind, PRELOGIN);
     let mut options = asked.as_slice();
@@ -109,7 +121,11 @@ fn introduction(wire: &mut dyn Wire, can: bool) -> io::Result<bool> {
         }
         options = rest;
     }
-    let answer = if can && encryption != 2 { 1 } else { 2 };
+    let (answer, agreed) = match encryption {
+        0 if can => (0, Agreed::ForLogin),
+        1 | 3 if can => (1, Agreed::Always),
+        _ => (2, Agreed::Never),
+    };
     // Version, encryption, instance, and no more than one result at a time.
     let options: [(u8, &[u8]); 4] = [
         (0, &[16, 0, 0x10, 0x27, 0, 0]),
@@ -130,18 +146,23 @@ fn introduction(wire: &mut dyn Wire, can: bool) -> io::Result<bool> {
     head.push(0xff);
     head.extend(body);
     packet::write(wire, ANSWER, &head, true)?;
-    Ok(answer == 1)
+    Ok(agreed)
 }
 
 /// A client that is logged in.
 pub(crate) struct Session {
     wire: Box<dyn Wire>,
+    /// Where it goes on after the login.
+    after: Option<Box<dyn Wire>>,
 }
 
 impl Session {
     fn login(&mut self) -> io::Result<bool> {
         let (kind, login) = packet::read(&mut self.wire)?;
         assert_eq!(kind, LOGIN);
+        if let Some(after) = self.after.take() {
+            self.wire = after;
+        }
         let field = |at: usize| {
             let number = |at: usize| usize::from(u16::from_le_bytes([login[at], login[at + 1]]));
             login[number(at)..number(at) + 2 * number(at + 2)].to_vec()
