@@ -11,12 +11,12 @@ use crate::error::EngineError;
 pub(super) fn transport(address: &Address) -> Result<Arc<dyn Transport>, EngineError> {
     let inner = match &address.devices {
         Devices::Native => native()?,
-        #[cfg(unix)]
+        #[cfg(any(unix, windows))]
         Devices::Pipe(folder) => {
             let folder = vab_vdi::pipe::Directory::open(folder).map_err(failed)?;
             Arc::new(folder) as Arc<dyn Transport>
         }
-        #[cfg(not(unix))]
+        #[cfg(not(any(unix, windows)))]
         Devices::Pipe(_) => {
             return Err(EngineError::Unsupported {
                 what: "use devices in a folder on this system",
