@@ -72,7 +72,8 @@ impl Socket {
         deadline: Deadline,
     ) -> io::Result<Option<usize>> {
         let mut reading = lock(&self.reading);
-        let Some(pipe) = self.pipe() else {
+        // What was kept at a cut comes first, also before the cut is done.
+        let Some(pipe) = self.pipe().filter(|_| reading.rest.is_empty()) else {
             return reading.rest.read(into).map(Some);
         };
         if deadline.left() == Some(Duration::ZERO) && available(pipe.as_handle())? == Some(0) {
