@@ -1,6 +1,6 @@
 //! Saving what is whole in a damaged file.
 
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
@@ -62,7 +62,7 @@ impl Archive {
         let to = MemoryDisk::of(Image::default(), false);
         let metadata = with_metadata.then(|| self.metadata.clone());
         let data = Cursor::new(self.data.clone());
-        let report = salvage_on(data, "damaged.VAB", metadata, storage(&to), at(50)).unwrap();
+        let report = salvage_on(data, "damaged.VAB", metadata, &storage(&to), at(50)).unwrap();
         (report, to)
     }
 
@@ -89,9 +89,9 @@ impl Archive {
     }
 
     /// The page of the n-th record of a kind.
-    fn record(&mut self, kind: &[u8; 4], number: usize) -> &mut [u8] {
+    fn record(&mut self, kind: [u8; 4], number: usize) -> &mut [u8] {
         let mut pages = self.data.chunks_mut(4096);
-        let mut of_kind = pages.by_ref().filter(|page| page.starts_with(kind));
+        let mut of_kind = pages.by_ref().filter(|page| page.starts_with(&kind));
         of_kind.nth(number).unwrap()
     }
 }
@@ -110,7 +110,7 @@ fn a_sound_file_is_saved_whole() {
 fn a_damaged_block_costs_its_restore_point_only() {
     let mut archive = archive(false);
     // The second session has the blocks 3 and 4.
-    archive.record(b"VBLK", 4)[500] ^= 1;
+    archive.record(*b"VBLK", 4)[500] ^= 1;
     let report = archive.check(true, &[1, 3]);
     let Outcome::Lost { reason } = &report.points[1].outcome else {
         panic!("{report:?}");
@@ -121,7 +121,7 @@ fn a_damaged_block_costs_its_restore_point_only() {
 #[test]
 fn a_damaged_commit_is_named_by_the_metadata() {
     let mut archive = archive(false);
-    archive.record(b"VCMT", 1)[300] ^= 1;
+    archive.record(*b"VCMT", 1)[300] ^= 1;
     let report = archive.check(true, &[1, 3]);
     assert_eq!(report.points.len(), 3);
     assert_eq!(report.points[1].id, archive.points[1].id);
@@ -173,11 +173,17 @@ fn every_zeroed_page_costs_the_restore_point_it_lies_in() {
 fn what_is_no_data_file_and_a_folder_in_use_are_refused() {
     let to = MemoryDisk::of(Image::default(), false);
     let noise = Cursor::new(common::payload(1, 0, 0, 50_000));
-    let refused = salvage_on(noise, "noise", None, storage(&to), at(0));
+    let refused = salvage_on(noise, "noise", None, &storage(&to), at(0));
     assert!(matches!(refused, Err(SalvageError::NotAVab { .. })));
     assert!(to.image().names.is_empty());
     let archive = archive(false);
     drop(open(&to).unwrap());
-    let refused = salvage_on(Cursor::new(archive.data), "file", None, storage(&to), at(0));
+    let refused = salvage_on(
+        Cursor::new(archive.data),
+        "file",
+        None,
+        &storage(&to),
+        at(0),
+    );
     assert!(matches!(refused, Err(SalvageError::NotEmpty { .. })));
 }

@@ -58,7 +58,9 @@ fn choose(
 ) -> Result<Target, BeginError> {
     let mut notices = Vec::new();
     let target = choose_telling(inner, request, keys, &mut notices);
-    notices.into_iter().for_each(|notice| inner.notice(notice));
+    for notice in notices {
+        inner.notice(notice);
+    }
     target
 }
 

@@ -46,13 +46,8 @@ pub fn salvage(file: &Path, to: &Path, now: UtcTime) -> Result<SalvageReport, Sa
         source,
     })?;
     let name = file.display().to_string();
-    salvage_on(
-        data,
-        &name,
-        metadata,
-        Arc::new(LocalDirectory::new(to)),
-        now,
-    )
+    let to: Arc<dyn Storage> = Arc::new(LocalDirectory::new(to));
+    salvage_on(data, &name, metadata, &to, now)
 }
 
 /// The same from any source, with the bytes of its `.VASM`, into any storage. `name` is how the
@@ -64,10 +59,10 @@ pub fn salvage_on(
     data: impl Read + Seek,
     name: &str,
     metadata: Option<Vec<u8>>,
-    to: Arc<dyn Storage>,
+    to: &Arc<dyn Storage>,
     now: UtcTime,
 ) -> Result<SalvageReport, SalvageError> {
-    refuse_used(&*to)?;
+    refuse_used(&**to)?;
     let metadata = metadata.and_then(|bytes| Vasm::decode(&bytes).ok());
     let mut found = find::sessions(data, name, metadata)?;
     let header = VabHeader {
@@ -82,9 +77,9 @@ pub fn salvage_on(
     let folder = DiskName::for_name(&header.job, |_| false);
     let path = StoragePath::in_folder(folder.clone(), base.with_extension(DATA));
     // Makes the folder a repository, and nobody else writes it meanwhile.
-    let repository = Repository::open_on(Arc::clone(&to), RepositoryOptions::default(), now)?;
+    let repository = Repository::open_on(Arc::clone(to), RepositoryOptions::default(), now)?;
     to.create_folder(&folder)?;
-    if copy::whole_sessions(&mut found, header, &*to, &path, &mut report)? {
+    if copy::whole_sessions(&mut found, header, &**to, &path, &mut report)? {
         repository.rescan(RescanOptions::default())?;
         report.file = Some(path);
     }

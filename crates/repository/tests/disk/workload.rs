@@ -94,7 +94,9 @@ impl Kept {
         let promises = self.promises.iter().rev();
         let mut made = promises.filter(|(at, _)| *at <= position);
         let (_, blocks) = made.next()?;
-        (!self.over.is_some_and(|over| over <= position)).then_some(blocks)
+        self.over
+            .is_none_or(|over| over > position)
+            .then_some(blocks)
     }
 }
 
