@@ -60,7 +60,7 @@ fn file(header: &VabHeader, sessions: u64) -> (Vec<u8>, Vec<u8>) {
         session.write(&block, &bytes).unwrap();
         let ends = session.ends();
         let mut record = SessionRecord::opaque(id, JOB, &header.database, ends);
-        record.committed = at(1).as_micros() + number as i64;
+        record.committed = at(1).as_micros() + number.cast_signed();
         session.commit(record).unwrap();
     }
     let mut reader = VabReader::open(writer.into_inner()).unwrap();

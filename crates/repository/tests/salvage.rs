@@ -1,6 +1,6 @@
 //! Saving what is whole in a damaged file.
 
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
@@ -89,9 +89,9 @@ impl Archive {
     }
 
     /// The page of the n-th record of a kind.
-    fn record(&mut self, kind: &[u8; 4], number: usize) -> &mut [u8] {
+    fn record(&mut self, kind: [u8; 4], number: usize) -> &mut [u8] {
         let mut pages = self.data.chunks_mut(4096);
-        let mut of_kind = pages.by_ref().filter(|page| page.starts_with(kind));
+        let mut of_kind = pages.by_ref().filter(|page| page.starts_with(&kind));
         of_kind.nth(number).unwrap()
     }
 }
@@ -110,7 +110,7 @@ fn a_sound_file_is_saved_whole() {
 fn a_damaged_block_costs_its_restore_point_only() {
     let mut archive = archive(false);
     // The second session has the blocks 3 and 4.
-    archive.record(b"VBLK", 4)[500] ^= 1;
+    archive.record(*b"VBLK", 4)[500] ^= 1;
     let report = archive.check(true, &[1, 3]);
     let Outcome::Lost { reason } = &report.points[1].outcome else {
         panic!("{report:?}");
@@ -121,7 +121,7 @@ fn a_damaged_block_costs_its_restore_point_only() {
 #[test]
 fn a_damaged_commit_is_named_by_the_metadata() {
     let mut archive = archive(false);
-    archive.record(b"VCMT", 1)[300] ^= 1;
+    archive.record(*b"VCMT", 1)[300] ^= 1;
     let report = archive.check(true, &[1, 3]);
     assert_eq!(report.points.len(), 3);
     assert_eq!(report.points[1].id, archive.points[1].id);

@@ -1,8 +1,9 @@
 //! Sessions that go on after the server was killed.
 
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "a test that fails is to end at once"
 )]
 
@@ -27,7 +28,9 @@ fn open(disk: &MemoryDisk, hours: i64) -> Repository {
 
 /// What a killed process does: nothing any more.
 fn kill(repository: Repository, sessions: impl IntoIterator<Item = AppendSession>) {
-    sessions.into_iter().for_each(std::mem::forget);
+    for session in sessions {
+        std::mem::forget(session);
+    }
     std::mem::forget(repository);
 }
 
@@ -127,7 +130,7 @@ fn a_session_is_taken_up_any_number_of_times() {
 fn a_long_session_is_taken_up_over_its_index_segments() {
     let disk = MemoryDisk::of(Image::default(), false);
     let request = request("Sales", Full, 1, 1);
-    let long = Backup::new(3, &[&[1; 4200]]);
+    let long = Backup::new(3, &[&vec![1; 4200]]);
     let server = open(&disk, 1);
     let session = server.begin(request.clone()).unwrap();
     session.keep_key(KEY).unwrap();
@@ -255,7 +258,7 @@ fn damage_in_what_was_durable_ends_it() {
     let data = image
         .names
         .keys()
-        .find(|path| path.file().as_str().ends_with(".VAB"))
+        .find(|path| path.file().split_extension().1 == "VAB")
         .unwrap()
         .clone();
     // The frame of the second block of the session.
@@ -289,6 +292,8 @@ fn an_interrupted_session_holds_its_file_against_retention_and_removal() {
     let server = open(&disk, 2);
     let file = server.points(None, None)[0].file.clone();
     assert!(server.remove_files(&[file]).is_err());
-    server.rescan(Default::default()).unwrap();
+    server
+        .rescan(vab_repository::RescanOptions::default())
+        .unwrap();
     assert!(server.take_up(id, KEY).is_ok(), "a rescan leaves it");
 }

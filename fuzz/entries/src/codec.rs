@@ -1,5 +1,7 @@
 //! Compressed payloads.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use uuid::Uuid;
 use vab_format::block::{BlockHeader, Codec};
@@ -23,13 +25,22 @@ pub fn payload(data: &[u8]) {
         short => u32::from(short) + 1,
     };
     let payload = Bytes::copy_from_slice(input.0);
-    let mut header = BlockHeader {
+    let header = BlockHeader {
         codec,
         raw_length,
         raw_crc: 0,
         ..BlockHeader::for_raw(Uuid::from_u128(1), 0, 0, 0, &payload)
     };
-    let mut decoder = Decoder::new();
+    DECODER.with_borrow_mut(|decoder| decode(decoder, header, payload));
+}
+
+thread_local! {
+    // As a reader keeps one: making it takes longer than most payloads.
+    static DECODER: RefCell<Decoder> = RefCell::default();
+}
+
+fn decode(decoder: &mut Decoder, mut header: BlockHeader, payload: Bytes) {
+    let raw_length = header.raw_length;
     match decoder.decode(&header, payload.clone()) {
         Ok(raw) => assert_eq!(raw.len() as u64, u64::from(raw_length)),
         Err(ContentError::Checksum { found, .. }) => {

@@ -26,7 +26,7 @@ pub fn facts(data: &[u8]) {
 
 /// The metadata of one data file.
 pub fn vasm(data: &[u8]) {
-    let file = file(data, b"\x89VASM\r\n\x1a");
+    let file = file(data, *b"\x89VASM\r\n\x1a");
     if let Ok(vasm) = Vasm::decode(&file) {
         let _ = vasm.committed_length();
         let _ = vasm.commit_position(1);
@@ -37,7 +37,7 @@ pub fn vasm(data: &[u8]) {
 
 /// The metadata of one job.
 pub fn vacm(data: &[u8]) {
-    let file = file(data, b"\x89VACM\r\n\x1a");
+    let file = file(data, *b"\x89VACM\r\n\x1a");
     if let Ok(vacm) = Vacm::decode(&file) {
         let again = vacm.encode().expect("what was read is written");
         assert_eq!(Vacm::decode(&again), Ok(vacm));
@@ -45,7 +45,7 @@ pub fn vacm(data: &[u8]) {
 }
 
 /// The bytes as they are, or as the body of a file with a right opening and checksum.
-fn file(data: &[u8], magic: &[u8; 8]) -> Vec<u8> {
+fn file(data: &[u8], magic: [u8; 8]) -> Vec<u8> {
     let (right, data) = choice(data);
     if !right {
         return data.to_vec();

@@ -112,9 +112,9 @@ pub fn trailer(data: &[u8]) {
 }
 
 /// A record of that kind around a payload.
-fn around(kind: &[u8; 4], payload: &[u8], position: &Position) -> Vec<u8> {
+fn around(kind: [u8; 4], payload: &[u8], position: &Position) -> Vec<u8> {
     let mut bytes = vec![0; FRAME_LENGTH];
-    stamp::put(&mut bytes, 0, kind);
+    stamp::put(&mut bytes, 0, &kind);
     stamp::put(&mut bytes, 8, SESSION.as_bytes());
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     stamp::put(&mut bytes, 48, &length.to_le_bytes());
@@ -138,7 +138,7 @@ pub fn commit(data: &[u8]) {
     };
     let mut record = input.0.to_vec();
     if right {
-        record = around(b"VCMT", input.0, &position);
+        record = around(*b"VCMT", input.0, &position);
         // The head repeats the identity that the session record has behind the links.
         let links = record
             .get(FRAME_LENGTH + 8..)
@@ -190,7 +190,7 @@ pub fn index_segment(data: &[u8]) {
         reference.start = u64::from_le_bytes(*start);
     }
     if right {
-        record = around(b"VIDX", input.0, &position);
+        record = around(*b"VIDX", input.0, &position);
         stamp::put(&mut record, 24, &stream.to_le_bytes());
         stamp::put(&mut record, 28, &reference.count.to_le_bytes());
         stamp::put(&mut record, 32, &sequence.to_le_bytes());

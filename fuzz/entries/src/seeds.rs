@@ -7,6 +7,7 @@ use vab_format::vab::{KeyArea, KeySlot, SlotKind};
 use crate::whole::sound_files;
 
 /// Inputs by the name of their target.
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = Vec::new();
     let mut add = |target, parts: &[&[u8]]| seeds.push((target, parts.concat()));
@@ -116,7 +117,18 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     ] {
         add(mover, &[&(0..200).collect::<Vec<u8>>()]);
     }
-    add("native_backup", &[b"TAPE"]);
+    // Every header there is, each on a boundary of blocks.
+    let mut tape = vec![1];
+    let tags = [
+        b"TAPE", b"RAID", b"SPAD", b"SFMB", b"SSET", b"VOLB", b"MSCI", b"MQCI", b"MSDA", b"MQDA",
+        b"ESET",
+    ];
+    for tag in tags {
+        tape.extend_from_slice(tag);
+        tape.extend_from_slice(&[0, 0, 0, 0, 52, 0]);
+        tape.resize((tape.len() - 1).next_multiple_of(128) + 1, 0);
+    }
+    add("native_backup", &[&tape]);
     // Edits: a field of each page of the short archive, right or not; pages moved; cuts.
     for page in 0..12 {
         for right in [0, 1, 3] {

@@ -107,7 +107,9 @@ fn back_up(
     }
     let mut ends = session.ends();
     if encrypted {
-        ends.iter_mut().for_each(|end| end.crc = number);
+        for end in &mut ends {
+            end.crc = number;
+        }
     }
     session
         .commit(&facts(number, kind), &ends, now())

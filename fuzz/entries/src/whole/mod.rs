@@ -21,7 +21,7 @@ pub(crate) fn sound_files() -> Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> {
     let files = archives.iter().map(|archive| {
         let of = |path| archive.files.get(path).cloned().unwrap_or_default();
         let mut all = archive.files.iter();
-        let job = all.find(|(path, _)| path.file().as_str().ends_with(".VACM"));
+        let job = all.find(|(path, _)| path.file().split_extension().1 == "VACM");
         let job = job.map(|(_, content)| content.clone()).unwrap_or_default();
         (of(&archive.data), of(&archive.metadata), job)
     });
