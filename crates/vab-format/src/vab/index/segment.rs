@@ -123,6 +123,10 @@ impl IndexSegment {
         if header.count == 0 {
             return Err(fields.invalid("entries", 0));
         }
+        // No block is empty, so there are no more blocks before it than bytes.
+        if header.sequence > reference.start {
+            return Err(fields.invalid("sequence", header.sequence));
+        }
         let count = usize::try_from(header.count).unwrap_or(usize::MAX);
         let entries = IndexEntry::decode_run(&mut fields, count, reference.start)?;
         fields.finish()?;
@@ -259,6 +263,20 @@ mod tests {
             assert!(IndexSegment::decode(&record, &POSITION, 3, &reference).is_err());
         }
         assert!(IndexSegment::decode(&record, &POSITION, 4, &reference).is_err());
+    }
+
+    #[test]
+    fn a_segment_that_is_empty_or_has_more_blocks_before_it_than_bytes_is_refused() {
+        let decode = |segment: &IndexSegment| {
+            let (record, reference) = segment.encode(&POSITION);
+            IndexSegment::decode(&record, &POSITION, 3, &reference)
+        };
+        let mut late = segment();
+        late.sequence = 9;
+        assert!(decode(&late).is_err());
+        let mut empty = segment();
+        (empty.sequence, empty.entries) = (0, Vec::new());
+        assert!(decode(&empty).is_err());
     }
 
     #[test]
