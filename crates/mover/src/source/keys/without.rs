@@ -14,6 +14,7 @@ use super::{KeyError, describe};
 pub struct Secrets;
 
 impl Secrets {
+    #[expect(clippy::unused_self, reason = "as with keys")]
     pub(in crate::source) fn open(&self, area: &KeyArea) -> Result<Opening, KeyError> {
         tracing::warn!(slots = describe(area), "built without encryption");
         Err(KeyError::Unsupported)
