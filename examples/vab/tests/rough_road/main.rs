@@ -14,6 +14,7 @@ mod common;
 mod pattern;
 mod road;
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,10 +40,7 @@ impl Load {
     fn asked() -> Self {
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
         let effort: u64 = number("VAB_EFFORT").unwrap_or(1).clamp(1, 32);
-        let seed = number("VAB_SEED").unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            u64::from(now.unwrap().subsec_nanos())
-        });
+        let seed = number("VAB_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
         Self {
             bytes: effort * 64 * MIB,
             cuts: (effort * 100).div_ceil(32) as usize,
