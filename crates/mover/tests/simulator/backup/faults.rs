@@ -54,6 +54,8 @@ impl World {
         }
         self.note(|| "target is killed".to_owned());
         self.life += 1;
+        // What failed was in the memory of that process.
+        self.broken = false;
         self.disk.lose_power(&mut self.random);
         let conns: Vec<u64> = self.network.conns.keys().copied().collect();
         for conn in conns {
