@@ -73,6 +73,11 @@ impl Device {
     }
 
     fn send(&self, head: Head, body: &[u8]) -> Result<(), EngineError> {
+        // The connections of a set are cut one after the other. Nothing is said, least of all that
+        // all is well, on one whose turn has not come.
+        if let Some(fate) = self.session.fate() {
+            return Err(fate.for_engine());
+        }
         let sent = self
             .socket()?
             .send(&head.encode(), body, Deadline::after(self.limit));
