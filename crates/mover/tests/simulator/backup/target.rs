@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use uuid::Uuid;
+use vab_mover::RefusalKind;
 use vab_mover::proto::backup::{Target, Terms};
 use vab_mover::proto::control::Control;
 use vab_mover::proto::frame::{Frame, Limits, MAX_PAYLOAD};
@@ -11,6 +12,7 @@ use vab_mover::proto::{FrameDecoder, Position};
 use super::{Event, World};
 use crate::disk::{Session, Stream};
 use crate::net::{End, Time};
+use crate::tally::Trouble;
 
 impl World {
     pub(super) fn accept(&mut self, conn: u64) {
@@ -52,12 +54,15 @@ impl World {
                 return;
             };
             let name = frame.name();
-            let mut sessions = process.sessions.values_mut();
-            let Some((target, _)) = sessions.find(|(_, at)| *at == Some(conn)) else {
+            let mut sessions = process.sessions.iter_mut();
+            let Some((session, (target, _))) = sessions.find(|(_, (_, at))| *at == Some(conn))
+            else {
                 return;
             };
             target.handle(now, frame);
-            self.confirmed = true;
+            if let Some(attempt) = &mut self.attempt {
+                attempt.confirmed |= attempt.session == Some(*session);
+            }
             self.note(|| format!("target has {name}"));
             self.pump_target();
         }
@@ -66,6 +71,7 @@ impl World {
     /// The first frame of a connection.
     pub(super) fn request(&mut self, conn: u64, frame: Frame) {
         self.note(|| format!("target has {}", frame.name()));
+        self.network.requested(conn);
         let now = self.target_clock.moment(self.agenda.now);
         let Some(process) = &mut self.process else {
             return;
@@ -78,6 +84,19 @@ impl World {
                 patience,
                 ..
             }) => {
+                let busy = process
+                    .sessions
+                    .keys()
+                    .any(|session| self.disk.open.contains_key(session));
+                if busy {
+                    self.refuse(conn, RefusalKind::Busy);
+                    return;
+                }
+                // What an earlier process left is cut off by whoever appends next.
+                let current = self.attempt.as_ref().and_then(|attempt| attempt.session);
+                self.excuses.displaced |=
+                    current.is_some_and(|session| self.disk.open.contains_key(&session));
+                self.disk.open.clear();
                 let session = Uuid::from_u64_pair(7, self.random.next());
                 let terms = Terms {
                     retain,
@@ -85,6 +104,7 @@ impl World {
                 };
                 let target = Target::begin(self.config, terms, session, streams, now).unwrap();
                 let open = Session {
+                    life: self.life,
                     key,
                     streams: (0..streams).map(|_| Stream::default()).collect(),
                 };
@@ -106,6 +126,7 @@ impl World {
                     let old = at.replace(conn);
                     target.attach(now, terms);
                     if let Some(old) = old {
+                        self.network.tally.count(Trouble::Duplicate);
                         process.decoders.remove(&old);
                         self.network
                             .close(old, End::Target, &mut self.agenda, Event::Net);
@@ -129,6 +150,7 @@ impl World {
             Target::finished(self.config, terms, session, b"receipt".to_vec(), now)
         } else if let Some(open) = self.disk.open.get_mut(&session) {
             assert_eq!(open.key, key);
+            open.life = self.life;
             // The store cuts off what was not durable.
             for stream in &mut open.streams {
                 stream.blocks.truncate(stream.durable);
@@ -136,25 +158,22 @@ impl World {
             let positions: Vec<Position> = open.streams.iter().map(Stream::position).collect();
             Target::restored(self.config, terms, session, &positions, now).unwrap()
         } else {
-            let kind = vab_mover::RefusalKind::UnknownSession.number();
-            let refused = Control::Refused {
-                kind,
-                message: "unknown".into(),
-            };
-            self.network.send(
-                conn,
-                End::Target,
-                refused.into(),
-                &mut self.random,
-                &mut self.agenda,
-                Event::Net,
-            );
-            self.network
-                .close(conn, End::Target, &mut self.agenda, Event::Net);
+            self.refuse(conn, RefusalKind::UnknownSession);
             return;
         };
         target.attach(now, terms);
         process.sessions.insert(session, (target, Some(conn)));
+    }
+
+    fn refuse(&mut self, conn: u64, kind: RefusalKind) {
+        self.note(|| format!("target refuses: {kind:?}"));
+        let refused = Control::Refused {
+            kind: kind.number(),
+            message: "later, or never".into(),
+        };
+        self.send(conn, End::Target, refused.into());
+        self.network
+            .close(conn, End::Target, &mut self.agenda, Event::Net);
     }
 
     pub(super) fn target_lost(&mut self, conn: u64, cause: &str) {
