@@ -14,6 +14,7 @@ use uuid::Uuid;
 use vab_format::stream::StreamEnd;
 use vab_mover::Block;
 use vab_mover::proto::backup::{Target, TargetConfig};
+use vab_mover::proto::frame::Frame;
 use vab_mover::proto::{Failure, FrameDecoder};
 
 use crate::disk::Disk;
@@ -48,6 +49,12 @@ enum Event {
         life: u64,
         session: Uuid,
         what: Done,
+    },
+    /// A request that waited for the end of an older session is looked at again.
+    Again {
+        life: u64,
+        conn: u64,
+        frame: Frame,
     },
     Fault(Fault),
     /// A process of the target comes to life.
@@ -133,7 +140,8 @@ struct World {
     config: TargetConfig,
     fault: StoreFault,
     writes: u64,
-    broken: bool,
+    /// The session of which a write failed: no other write follows.
+    broken: Option<Uuid>,
     excuses: Excuses,
     slowness: Time,
 }
@@ -190,7 +198,7 @@ impl World {
             config,
             fault,
             writes: 0,
-            broken: false,
+            broken: None,
             excuses: Excuses::default(),
             slowness,
         }
@@ -226,6 +234,11 @@ impl World {
                 session,
                 what,
             } => self.store(life, session, what),
+            Event::Again { life, conn, frame } => {
+                if life == self.life && self.network.is_open(conn, End::Target) {
+                    self.request(conn, frame);
+                }
+            }
             Event::Fault(fault) => self.strike(fault),
             Event::Restart => {
                 self.note(|| "target starts".to_owned());

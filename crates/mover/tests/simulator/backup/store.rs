@@ -105,10 +105,10 @@ impl World {
             Done::Written(block) => {
                 self.writes += 1;
                 let stream = block.header.stream;
-                if self.broken {
+                if self.broken == Some(session) {
                     // No write follows one that failed.
                 } else if self.fault == StoreFault::Write(self.writes) {
-                    self.broken = true;
+                    self.broken = Some(session);
                     self.network.tally.count(Trouble::StoreFault);
                     self.excuses.store = true;
                     target.fail("the disk is full".to_owned());

@@ -106,7 +106,7 @@ impl World {
         self.network.tally.count(Trouble::TargetRestart);
         self.life += 1;
         // What failed was in the memory of that process.
-        self.broken = false;
+        self.broken = None;
         self.disk.lose_power(&mut self.random);
         let (random, agenda) = (&mut self.random, &mut self.agenda);
         self.network.die(End::Target, random, agenda, Event::Net);

@@ -11,7 +11,7 @@ use vab_mover::proto::{FrameDecoder, Position};
 
 use super::{Event, World};
 use crate::disk::{Session, Stream};
-use crate::net::{End, Time};
+use crate::net::{End, SECOND, Time};
 use crate::tally::Trouble;
 
 impl World {
@@ -72,6 +72,10 @@ impl World {
     pub(super) fn request(&mut self, conn: u64, frame: Frame) {
         self.note(|| format!("target has {}", frame.name()));
         self.network.requested(conn);
+        let begin = matches!(frame, Frame::Control(Control::Begin { .. }));
+        if begin && self.slot_is_taken(conn, &frame) {
+            return;
+        }
         let now = self.target_clock.moment(self.agenda.now);
         let Some(process) = &mut self.process else {
             return;
@@ -84,14 +88,6 @@ impl World {
                 patience,
                 ..
             }) => {
-                let busy = process
-                    .sessions
-                    .keys()
-                    .any(|session| self.disk.open.contains_key(session));
-                if busy {
-                    self.refuse(conn, RefusalKind::Busy);
-                    return;
-                }
                 // What an earlier process left is cut off by whoever appends next.
                 let current = self.attempt.as_ref().and_then(|attempt| attempt.session);
                 self.excuses.displaced |=
@@ -138,6 +134,36 @@ impl World {
             other => panic!("{} is no first request", other.name()),
         }
         self.pump_target();
+    }
+
+    /// Whether another session has the slot. One whose source is away has to go, and the new one
+    /// waits for that; one whose source is there stays, and the new one is refused.
+    fn slot_is_taken(&mut self, conn: u64, frame: &Frame) -> bool {
+        let Some(process) = &mut self.process else {
+            return false;
+        };
+        let current = self.attempt.as_ref().and_then(|attempt| attempt.session);
+        let (mut taken, mut stays) = (false, false);
+        for (session, (target, _)) in &mut process.sessions {
+            if !self.disk.open.contains_key(session) {
+                continue;
+            }
+            taken = true;
+            stays |= !target.is_parked();
+            if target.is_parked() {
+                self.excuses.displaced |= current == Some(*session);
+                target.fail("a new backup of the same database began".to_owned());
+            }
+        }
+        if stays {
+            self.refuse(conn, RefusalKind::Busy);
+        } else if taken {
+            let (life, frame) = (self.life, frame.clone());
+            self.agenda
+                .after(SECOND / 100, Event::Again { life, conn, frame });
+        }
+        self.pump_target();
+        taken
     }
 
     /// A session that this life of the target does not know.
