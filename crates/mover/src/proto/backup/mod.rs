@@ -2,6 +2,8 @@
 
 mod source;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use super::link::SourceConfig;
 pub use source::{Event as SourceEvent, Source};
