@@ -62,9 +62,3 @@ fn backups() {
 fn restores() {
     runs("restores", &Trouble::BOTH, restore::run);
 }
-
-/// A write failed, its source died, and the next session of the same process went on.
-#[test]
-fn backup_seed_19532() {
-    backup::run(19532, false);
-}

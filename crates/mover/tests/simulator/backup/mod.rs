@@ -19,7 +19,7 @@ use vab_mover::proto::{Failure, FrameDecoder};
 
 use crate::disk::Disk;
 use crate::faults::{self, Fault};
-use crate::net::{Agenda, Arrival, End, LocalClock, Network, SECOND, Time};
+use crate::net::{Agenda, Arrival, End, LocalClock, Network, SECOND, Time, slowness};
 use crate::random::Random;
 use crate::tally::Tally;
 use attempt::{Attempt, Past, Script};
@@ -177,7 +177,7 @@ impl World {
             ..TargetConfig::default()
         };
         config.sync_age = Duration::from_millis(random.between(1, 5000));
-        let slowness = random.between(10, 100_000);
+        let slowness = slowness(&mut random);
         let fault = StoreFault::draw(&mut random);
         Self {
             random,

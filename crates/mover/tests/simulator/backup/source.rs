@@ -8,7 +8,7 @@ use vab_mover::{Refusal, RefusalKind};
 
 use super::attempt::{Attempt, Step};
 use super::{Event, Outcome, World};
-use crate::net::{End, SECOND};
+use crate::net::{End, SECOND, slowness};
 use crate::tally::Trouble;
 
 impl World {
@@ -163,7 +163,8 @@ impl World {
         };
         match event {
             SourceEvent::Connect => {
-                let delay = self.random.between(100, SECOND);
+                let longest = slowness(&mut self.random);
+                let delay = self.random.between(10, longest);
                 let attempt = self.past.len();
                 self.agenda.after(delay, Event::Dialed { attempt });
             }

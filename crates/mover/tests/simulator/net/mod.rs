@@ -35,6 +35,16 @@ impl End {
     }
 }
 
+/// How long the other end of a cable, a disk or an engine takes at the most: mostly little,
+/// sometimes longer than it takes to lose a connection and to get another.
+pub(crate) fn slowness(random: &mut Random) -> Time {
+    match random.between(1, 10) {
+        1..=6 => random.between(10, SECOND / 10),
+        7..=8 => random.between(10, SECOND),
+        _ => random.between(10, 5 * SECOND),
+    }
+}
+
 /// What the network asks the agenda for.
 #[derive(Debug)]
 pub(crate) enum Arrival {

@@ -14,7 +14,7 @@ use vab_mover::Block;
 use vab_mover::proto::{Failure, Position};
 
 use crate::faults::{self, Fault};
-use crate::net::{Agenda, Arrival, End, LocalClock, Network, SECOND, Time};
+use crate::net::{Agenda, Arrival, End, LocalClock, Network, SECOND, Time, slowness};
 use crate::random::Random;
 use crate::tally::Tally;
 use attempt::Attempt;
@@ -97,7 +97,7 @@ impl World {
             .map(|stream| draw_stream(session, stream, largest, &mut random))
             .unzip();
         let memory = random.between(1, 10 * largest);
-        let slowness = random.between(10, 100_000);
+        let slowness = slowness(&mut random);
         Self {
             random,
             agenda: Agenda::new(),

@@ -6,7 +6,7 @@ use vab_mover::proto::restore::SourceEvent;
 
 use super::attempt::Attempt;
 use super::{Event, World};
-use crate::net::{End, SECOND};
+use crate::net::{End, SECOND, slowness};
 use crate::tally::Trouble;
 
 impl World {
@@ -151,7 +151,8 @@ impl World {
         };
         match event {
             SourceEvent::Connect => {
-                let delay = self.random.between(100, SECOND);
+                let longest = slowness(&mut self.random);
+                let delay = self.random.between(10, longest);
                 let attempt = self.past;
                 self.agenda.after(delay, Event::Dialed { attempt });
             }
