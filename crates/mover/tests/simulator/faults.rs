@@ -66,25 +66,25 @@ fn either(random: &mut Random) -> End {
     }
 }
 
-/// Without faults a run takes about a second; with them, minutes. Most are to happen in it, some
-/// while it is in trouble already.
-fn moment(random: &mut Random) -> Time {
+/// Most is to happen while the streams run, which takes some ten times the slowness of the disk or
+/// the engine; some while the run is in trouble already.
+fn moment(slowness: Time, random: &mut Random) -> Time {
     let span = match random.between(1, 10) {
-        1..=3 => SECOND / 10,
-        4..=7 => SECOND,
-        8..=9 => 20 * SECOND,
+        1..=3 => slowness,
+        4..=7 => 6 * slowness,
+        8..=9 => 15 * slowness + 5 * SECOND,
         _ => 600 * SECOND,
     };
     random.between(0, span)
 }
 
 /// Draws the faults of a run.
-pub(crate) fn draw(random: &mut Random) -> Vec<(Time, Fault)> {
+pub(crate) fn draw(slowness: Time, random: &mut Random) -> Vec<(Time, Fault)> {
     let mut faults = Vec::new();
     let mut some = |random: &mut Random, chance, most, fault: fn(&mut Random) -> Fault| {
         if random.chance(chance) {
             for _ in 0..random.between(1, most) {
-                faults.push((moment(random), fault(random)));
+                faults.push((moment(slowness, random), fault(random)));
             }
         }
     };

@@ -4,6 +4,7 @@ use uuid::Uuid;
 use vab_mover::proto::backup::TargetEvent;
 
 use super::{Done, Event, StoreFault, World};
+use crate::faults::Fault;
 use crate::net::{End, SECOND};
 use crate::tally::Trouble;
 
@@ -22,7 +23,7 @@ impl World {
             return;
         };
         let now = self.agenda.now;
-        let delay = self.random.between(0, self.slowness);
+        let mut delay = self.random.between(0, self.slowness);
         let life = self.life;
         let what = match event {
             TargetEvent::Write(block) => {
@@ -59,7 +60,15 @@ impl World {
                 };
                 Done::Synced(written)
             }
-            TargetEvent::Commit { facts, ends } => Done::Commit { facts, ends },
+            TargetEvent::Commit { facts, ends } => {
+                // Whatever happens now may cost the source its answer.
+                if self.random.chance(20) {
+                    let soon = self.random.between(0, delay);
+                    self.agenda.after(soon, Event::Fault(Fault::Cut));
+                }
+                delay *= self.random.between(1, 20);
+                Done::Commit { facts, ends }
+            }
             TargetEvent::Abort { .. } => Done::Aborted,
             TargetEvent::Disconnect => {
                 let conn = process

@@ -60,12 +60,13 @@ impl Attempt {
         assert!(!twice, "a stream ended twice");
     }
 
-    pub(super) fn held(&self) -> u64 {
+    /// Payload bytes of each stream that arrived and that the engine has not taken.
+    pub(super) fn held(&self) -> impl Iterator<Item = u64> {
+        let bytes = |blocks: &VecDeque<Block>| blocks.iter().map(|block| block.payload.len()).sum();
         self.arrived
             .iter()
-            .flatten()
-            .map(|block| block.payload.len() as u64)
-            .sum()
+            .map(bytes)
+            .map(|held: usize| held as u64)
     }
 
     /// The engine takes a block of the stream, if there is one; true if it has all of all streams.

@@ -77,7 +77,7 @@ struct World {
 /// If a promise of the protocol is broken.
 pub(crate) fn run(seed: u64, trace: bool) -> (bool, Tally) {
     let mut world = World::new(seed, trace);
-    let faults = faults::draw(&mut world.random);
+    let faults = faults::draw(world.slowness, &mut world.random);
     faults::put(&mut world.agenda, &faults, Event::Fault);
     world.begin();
     while let Some(event) = world.agenda.next() {

@@ -99,11 +99,11 @@ impl World {
         let Some(attempt) = &mut self.attempt else {
             return;
         };
-        let (held, limit) = (
-            attempt.held(),
-            self.memory + self.stored.len() as u64 * (self.largest + 1),
-        );
-        assert!(held <= limit, "{held} bytes are held where {limit} may be");
+        let share = (self.memory / self.stored.len() as u64).max(1);
+        let limit = share + self.largest;
+        for held in attempt.held() {
+            assert!(held <= limit, "{held} bytes are held where {limit} may be");
+        }
         if attempt.core.is_over() {
             self.hang_up();
         } else if let Some(moment) = attempt.core.poll_timeout() {
