@@ -14,7 +14,8 @@ pub(crate) struct HeadersArguments {
     /// The restore point, as `vab list` shows it.
     #[arg(long, value_name = "ID")]
     pub point: PointId,
-    /// The engine that looks: `mssql://USER@HOST` is a SQL Server.
+    /// The engine that looks: `mssql://USER@HOST` is a SQL Server on this machine (its password in
+    /// `VAB_MSSQL_PASSWORD`).
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
     /// The files of the database (RESTORE FILELISTONLY) instead of the facts of the backup set

@@ -11,6 +11,7 @@ pub(crate) mod security;
 mod size;
 pub(crate) mod sql;
 mod state;
+mod tail;
 mod target;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, Selec
 use security::{ConnectSecurity, ServeSecurity};
 use sql::{BackupSqlArguments, RestoreSqlArguments};
 pub(crate) use state::{RecoverArguments, StateArguments};
+pub(crate) use tail::TailArguments;
 use target::TargetArguments;
 
 /// The address that `serve` listens on when none is given.
@@ -59,8 +61,10 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Restore one restore point as native files.
     Export(ExportArguments),
-    /// Restore a database along the planned chain.
+    /// Restore a database to its newest state or to a moment, along the planned chain.
     Restore(RestoreArguments),
+    /// Back up the tail of a log, also of a damaged database, which is left restoring.
+    Tail(TailArguments),
     /// Bring a database online that is restoring or in standby.
     Recover(RecoverArguments),
     /// Read everything back and say, per restore point, whether it is whole; with --engine let SQL
@@ -144,7 +148,8 @@ pub(crate) struct BackupArguments {
     /// The job; created by its first backup.
     #[arg(long, value_name = "NAME")]
     pub job: String,
-    /// The engine: `mssql://USER@HOST` is a SQL Server (its password in `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
+    /// The engine: `mssql://USER@HOST` is a SQL Server on this machine (its password in
+    /// `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
     #[command(flatten)]
@@ -249,7 +254,8 @@ pub(crate) struct RestoreArguments {
     pub database: String,
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The engine that receives the database: `mssql://USER@HOST` is a SQL Server, `sim:DIR` the embedded one.
+    /// The engine that receives the database: `mssql://USER@HOST` is a SQL Server on this machine
+    /// (its password in `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE", required_unless_present = "dry_run")]
     pub engine: Option<String>,
     /// Restore under another name.

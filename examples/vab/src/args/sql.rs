@@ -64,6 +64,13 @@ impl BackupSqlArguments {
         })
     }
 
+    /// What has to be said again at a restore.
+    pub(crate) fn note(&self) -> Option<String> {
+        let size = self.transfer.block_size;
+        (size.0 != Geometry::default().block_size())
+            .then(|| format!("a restore of these backups needs --block-size {size}"))
+    }
+
     pub(crate) fn engine(&self, address: &str) -> Result<EngineAddress, Failure> {
         engine(
             address,

@@ -57,6 +57,9 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
             return Ok(exit::of_failure(error.class()));
         }
     };
+    if let Some(note) = arguments.sql.note() {
+        eprintln!("note: {note}");
+    }
     if json {
         outln!("{}", done.to_json());
     } else {

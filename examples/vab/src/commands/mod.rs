@@ -17,6 +17,7 @@ mod restore;
 mod retention;
 mod salvage;
 mod serve;
+mod tail;
 mod timeline;
 mod verify;
 mod verify_engine;
@@ -42,6 +43,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::List(arguments) => list::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
+        Command::Tail(arguments) => tail::run(arguments).await,
         Command::Recover(arguments) => recover::run(arguments).await,
         Command::Verify(arguments) if arguments.engine.is_some() => {
             verify_engine::run(arguments).await

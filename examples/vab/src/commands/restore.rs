@@ -1,7 +1,6 @@
 //! `vab restore`
 
 mod advice;
-mod tail;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -132,7 +131,9 @@ async fn take_tail(
     let manager = RecoveryManager::connect_with(server, &options).await?;
     // Who restores with a key does not want the tail in plain.
     let encoding = arguments.secrets.encoding(Compression::Auto)?;
-    match tail::back_up(&manager, engine, restore, &encoding).await {
+    let observer = Bars::default().observer();
+    let taken = manager.back_up_tail(engine, restore, &encoding, &observer);
+    match taken.await {
         Ok(point) => {
             if !arguments.json {
                 outln!(
@@ -146,7 +147,7 @@ async fn take_tail(
         }
         Err(error) => {
             eprintln!("error: {}", causes(&error));
-            Ok(Err(tail::exit_code(&error)))
+            Ok(Err(super::tail::exit_code(&error)))
         }
     }
 }

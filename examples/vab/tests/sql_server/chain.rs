@@ -1,10 +1,8 @@
 //! Backups, restores and what the user is told.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use vab_manager::BackupSet;
-use vab_manager::engine::{DatabaseState, Engine};
 
 use crate::common::{self, text};
 use crate::lab::{Lab, pause, sales};
@@ -191,6 +189,10 @@ fn a_backup_that_the_server_tells_otherwise_about_is_no_restore_point() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_the_statement() {
+    use std::time::Duration;
+
+    use vab_manager::engine::{DatabaseState, Engine};
+
     let lab = Lab::new(sales);
     lab.put(0..20_000, "a lot");
     let mut child = lab

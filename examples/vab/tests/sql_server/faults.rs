@@ -1,8 +1,6 @@
 //! What can go wrong with a statement, for backups and restores, over one device and over four.
 
-use std::time::Duration;
-
-use crate::common::{self, Ran};
+use crate::common::Ran;
 use crate::lab::{Lab, sales};
 use crate::stand_in::fault::Fault;
 
@@ -101,6 +99,8 @@ fn every_fault_is_told_by_its_cause_and_leaves_nothing() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_in_the_middle_ends_the_statement_and_the_set() {
+    use std::time::Duration;
+
     let (mut cases, mut faulty) = (0, Vec::new());
     for streams in ["1", "4"] {
         for restores in [false, true] {
@@ -140,7 +140,7 @@ fn an_interrupt_in_the_middle_ends_the_statement_and_the_set() {
                 std::thread::sleep(Duration::from_millis(1));
             }
             std::thread::sleep(Duration::from_millis(300));
-            common::signal("INT", child.id());
+            crate::common::signal("INT", child.id());
             let status = child.wait().unwrap();
             let case = format!("restores: {restores}, over {streams}");
             if status.code() != Some(130) {
@@ -170,7 +170,7 @@ fn an_interrupt_in_the_middle_ends_the_statement_and_the_set() {
 fn a_full_repository_ends_the_statement() {
     let mut cases = 0;
     for streams in ["1", "4"] {
-        let Some(disk) = common::small_disk("4m") else {
+        let Some(disk) = crate::common::small_disk("4m") else {
             println!("skipped: a small disk can only be mounted by the superuser");
             return;
         };

@@ -20,7 +20,9 @@ fn a_backup_is_made_as_it_was_asked_for() {
         "--compression",
         "none",
     ];
-    lab.backup("full", &more).success();
+    let ran = lab.backup("full", &more);
+    assert!(ran.stderr.contains("needs --block-size 4KiB"), "{ran:?}");
+    ran.success();
     let said = lab.sql.said("BACKUP").remove(0);
     let (_, options) = said.split_once(" WITH ").unwrap();
     assert_eq!(

@@ -54,6 +54,32 @@ fn the_tail_of_a_database_that_is_said_to_be_damaged_is_asked_for_as_it_is() {
     assert_eq!(lab.rows("Sales"), newest);
 }
 
+/// The server is lost, its log is not: first the tail, and the restore elsewhere and later.
+#[test]
+fn a_tail_is_saved_without_a_restore() {
+    let lab = Lab::new(sales);
+    lab.backup("full", &[]).success();
+    lab.put(0..50, "more");
+    let newest = lab.rows("Sales");
+    lab.stands(Some(suspect));
+    let server = lab.server.address.clone();
+    let tail = |more: &[&str]| {
+        let mut arguments = vec!["tail", "--server", &server, "--database", "Sales"];
+        arguments.extend(more);
+        lab.run(&arguments)
+    };
+    let told = tail(&["--json"]).success();
+    let point: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(point["kind"], "log");
+    assert!(lab.sql.said("BACKUP LOG")[0].contains(" WITH NORECOVERY, NO_TRUNCATE, "));
+    lab.stands(None);
+    // It is over: the database is restoring.
+    let error = tail(&[]).failure(9);
+    assert!(error.contains("restoring"), "{error}");
+    lab.restore(&["--as", "Elsewhere"]).success();
+    assert_eq!(lab.rows("Elsewhere"), newest);
+}
+
 /// Documented: BACKUP is not allowed there, not even with `NO_TRUNCATE`.
 #[test]
 fn a_database_in_emergency_has_no_tail() {
