@@ -146,8 +146,9 @@ async fn take_tail(
             Ok(Ok(Some(point)))
         }
         Err(error) => {
-            eprintln!("error: {}", causes(&error));
-            Ok(Err(super::tail::exit_code(&error)))
+            let engine = arguments.engine.as_deref().unwrap_or_default();
+            let database = &restore.database;
+            Ok(Err(super::tail::failed(&error, engine, database)))
         }
     }
 }

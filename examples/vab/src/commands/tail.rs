@@ -44,16 +44,20 @@ pub(crate) async fn run(arguments: TailArguments) -> Result<ExitCode, Failure> {
                  --engine '{engine}' --database '{database}'` to bring it back as it was"
             );
         }
-        Err(error) => {
-            eprintln!("error: {}", causes(&error));
-            return Ok(exit_code(&error));
-        }
+        Err(error) => return Ok(failed(&error, &arguments.engine, &arguments.database)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The exit code for a tail that was not backed up.
-pub(super) fn exit_code(error: &TailError) -> ExitCode {
+/// Says why a tail was not backed up; gives the exit code.
+pub(super) fn failed(error: &TailError, engine: &str, database: &str) -> ExitCode {
+    eprintln!("error: {}", causes(error));
+    if matches!(error, TailError::Backup(_)) {
+        eprintln!(
+            "note: if {database} is restoring now, `vab recover --engine '{engine}' --database \
+             '{database}'` brings it back as it was"
+        );
+    }
     ExitCode::from(match error {
         TailError::WouldNotConnect {
             decision: Decision::Fail(_),
