@@ -24,6 +24,7 @@ mod engine;
 mod file_name;
 mod frame;
 mod hello;
+mod line;
 #[cfg_attr(not(any(target_os = "linux", windows)), path = "no_memory.rs")]
 #[cfg_attr(
     any(target_os = "linux", windows),
