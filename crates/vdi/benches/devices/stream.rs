@@ -16,8 +16,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 const WARM: u32 = 64;
 
 /// What a client needs for `count` commands of `size` bytes from an engine that writes every byte of
-/// them, once both run.
-pub(crate) fn through<T>(transport: &T, size: usize, count: u32) -> Took
+/// them, once both run. At most `depth` commands are outstanding.
+pub(crate) fn through<T>(transport: &T, depth: usize, size: usize, count: u32) -> Took
 where
     T: Transport + EngineTransport + Clone + 'static,
 {
@@ -40,7 +40,12 @@ where
         start.until_here()
     };
     let geometry = Geometry::default();
-    let took = both_sides(transport, 1, geometry, engine, client);
+    let shape = Shape {
+        devices: 1,
+        depth,
+        geometry,
+    };
+    let took = both_sides(transport, &shape, engine, client);
     took.into_iter().next().unwrap()
 }
 
@@ -48,6 +53,7 @@ where
 #[derive(Clone, Copy)]
 pub(crate) struct Took {
     pub(crate) wall: Duration,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is compared there"))]
     pub(crate) work: Duration,
 }
 
@@ -102,11 +108,18 @@ pub(crate) fn serve(device: &Device, mut taken: impl FnMut(Duration)) -> u64 {
     count
 }
 
+/// What a set is like.
+pub(crate) struct Shape {
+    pub(crate) devices: usize,
+    /// Commands outstanding on one device, each with a buffer.
+    pub(crate) depth: usize,
+    pub(crate) geometry: Geometry,
+}
+
 /// Runs both sides of a set, one thread for each end of each device.
 pub(crate) fn both_sides<T, R: Send>(
     transport: &T,
-    devices: usize,
-    geometry: Geometry,
+    shape: &Shape,
     engine: impl Fn(EngineDevice) + Send + Sync + 'static,
     client: impl Fn(Device) -> R + Sync,
 ) -> Vec<R>
@@ -114,12 +127,14 @@ where
     T: Transport + EngineTransport + Clone + 'static,
 {
     let name = DeviceName::new("bench").unwrap();
-    let config = SetConfig::new(&name, devices).unwrap();
+    let config = SetConfig::new(&name, shape.devices).unwrap();
     let names = config.device_names().to_vec();
     let set = transport.create(config).unwrap();
     let other_side = transport.clone();
+    let mut request = OpenSetRequest::new(names, Direction::Backup, shape.geometry);
+    request.depth = shape.depth;
+    request.buffer_count = shape.depth * shape.devices;
     let statement = thread::spawn(move || {
-        let request = OpenSetRequest::new(names, Direction::Backup, geometry);
         let mut set = other_side.open_set(request, LIMIT).unwrap();
         thread::scope(|scope| {
             for device in set.devices() {
@@ -150,11 +165,11 @@ where
 
 /// What one thread needs to copy as many bytes, from one buffer to as many as a device has. All have
 /// been touched before, as those of the devices have.
-pub(crate) fn copy(size: usize, count: u32) -> Took {
+pub(crate) fn copy(depth: u32, size: usize, count: u32) -> Took {
     let source = Pages::new(size);
-    let mut buffers = [(); 4].map(|()| Pages::new(size));
+    let mut buffers: Vec<_> = (0..depth).map(|_| Pages::new(size)).collect();
     let mut each = |count: u32| {
-        for _ in 0..count / 4 {
+        for _ in 0..count / depth {
             for buffer in &mut buffers {
                 let buffer = buffer.bytes_mut();
                 buffer.copy_from_slice(black_box(source.bytes()));

@@ -275,6 +275,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::effort::cases;
 
     const HEAD_OF_WRITE: Head = Head {
         kind: Kind::Command,
@@ -304,6 +305,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases())]
+
         #[test]
         fn a_head_is_decoded_as_it_was_encoded(
             kind in prop_oneof![Just(Kind::Command), Just(Kind::Close), Just(Kind::Completion)],

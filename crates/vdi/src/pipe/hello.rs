@@ -284,10 +284,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::effort::{cases, length};
 
     proptest! {
+        #![proptest_config(cases())]
+
         #[test]
-        fn any_bytes_are_a_message_or_none(mut bytes in vec(any::<u8>(), 0..200), magic: bool) {
+        fn any_bytes_are_a_message_or_none(mut bytes in vec(any::<u8>(), 0..length(200, 40)), magic: bool) {
             if magic {
                 bytes.splice(0..0, MAGIC.iter().copied());
             }

@@ -129,6 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::effort::{cases, length as length_of};
 
     const HEADS: usize = 4;
 
@@ -140,10 +141,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 8 } else { 256 }))]
+        #![proptest_config(cases())]
 
         #[test]
-        fn heads_come_out_as_they_went_in(puts in vec(any::<Option<Words>>(), 0..40)) {
+        fn heads_come_out_as_they_went_in(puts in vec(any::<Option<Words>>(), 0..length_of(40, 12))) {
             let (mut writer, mut reader) = ring();
             let mut model = VecDeque::new();
             for put in puts {
