@@ -16,6 +16,16 @@ impl Deadline {
         Self(limit.and_then(|limit| Instant::now().checked_add(limit)))
     }
 
+    /// Ends with this one, but not later than so long from now.
+    #[cfg(any(target_os = "linux", windows))]
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        let own = Self::after(Some(limit));
+        match (self.0, own.0) {
+            (Some(this), Some(other)) => Self(Some(this.min(other))),
+            (this, other) => Self(this.or(other)),
+        }
+    }
+
     /// What is left of the wait; `None` when it has no end.
     #[expect(
         clippy::disallowed_methods,

@@ -192,6 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::effort::{cases, length};
 
     const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
@@ -215,8 +216,10 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases())]
+
         #[test]
-        fn a_flush_passes_exactly_when_all_before_it_is_durable(steps in vec(step(), 0..60)) {
+        fn a_flush_passes_exactly_when_all_before_it_is_durable(steps in vec(step(), 0..length(60, 12))) {
             let (mut gate, keeper) = Gate::new();
             let (mut taken, mut durable, mut failed) = (0_u64, 0_u64, false);
             for step in steps {

@@ -110,6 +110,8 @@ mod clock;
 mod code;
 mod config;
 mod configuration;
+#[cfg(test)]
+mod effort;
 mod engine;
 mod error;
 pub mod gate;

@@ -167,6 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::effort::{cases, length};
 
     /// The blocks of a stream, as a source gives them.
     fn source(blocks: Vec<Vec<u8>>) -> impl FnMut() -> Result<Option<Vec<u8>>, Infallible> {
@@ -175,10 +176,12 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases())]
+
         #[test]
         fn any_pieces_of_any_blocks_are_the_stream(
-            blocks in vec(vec(any::<u8>(), 0..300), 0..20),
-            sizes in vec(1_usize..700, 1..10),
+            blocks in vec(vec(any::<u8>(), 0..length(300, 12)), 0..length(20, 4)),
+            sizes in vec(1..length(700, 30), 1..length(10, 4)),
         ) {
             // The model: one vector, read from the front.
             let stream = blocks.concat();
@@ -201,7 +204,10 @@ mod tests {
 
         #[test]
         fn what_is_available_is_what_was_pushed_and_not_taken(
-            steps in vec((vec(any::<u8>(), 0..50), 0_usize..70), 0..30),
+            steps in vec(
+                (vec(any::<u8>(), 0..length(50, 8)), 0..length(70, 12)),
+                0..length(30, 6),
+            ),
         ) {
             let mut rechunker = Rechunker::new();
             let mut model = VecDeque::new();

@@ -54,7 +54,7 @@ fn nonsense_is_let_go_and_the_engine_still_comes() {
     let config = SetConfig::new(&name(), 2).unwrap();
     let mut set = directory.create(config).unwrap();
     let huge = u32::MAX.to_le_bytes();
-    let half_hello = [&100_u32.to_le_bytes()[..], b"VABVDI\x01\x00"].concat();
+    let half_hello = [&100_u32.to_le_bytes()[..], b"VABVDI\x02\x00"].concat();
     let no_hello = [&9_u32.to_le_bytes()[..], b"something"].concat();
     let messages: [&[u8]; 5] = [
         b"",

@@ -17,7 +17,7 @@ pub(crate) fn run(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("commands of 1 MiB");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
     group.bench_function("copy in memory", |bencher| {
-        bencher.iter_custom(|rounds| (0..rounds).map(|_| copy(MIB, COUNT)).sum());
+        bencher.iter_custom(|rounds| (0..rounds).map(|_| copy(4, MIB, COUNT).wall).sum());
     });
     group.finish();
     measure(criterion, "memory", &Hub::new());
@@ -46,8 +46,11 @@ where
         };
         group.throughput(throughput).sample_size(10);
         group.bench_function(name, |bencher| {
-            bencher
-                .iter_custom(|rounds| (0..rounds).map(|_| through(transport, size, count)).sum());
+            bencher.iter_custom(|rounds| {
+                (0..rounds)
+                    .map(|_| through(transport, 4, size, count).wall)
+                    .sum()
+            });
         });
         group.finish();
     }

@@ -3,8 +3,8 @@
 //! `cargo bench -p vab-vdi` measures each alone, and then side by side: what is compared runs in
 //! turns, in one process, and the ratios are medians over the rounds, because other work on the
 //! machine disturbs each single measurement. Both are printed, the time by the clock and the work of
-//! the processors on all threads; the verdicts are about the latter. `cargo bench -p vab-vdi -- sides` does only the
-//! latter. The last lines say what is wanted, and whether it was met; with `VAB_BENCH_STRICT=1`
+//! the processors on all threads. What the first use of the memory costs is in neither.
+//! `cargo bench -p vab-vdi -- sides` does only what is side by side. The last lines say what is wanted, and whether it was met; with `VAB_BENCH_STRICT=1`
 //! the program fails when it was not.
 #![allow(
     missing_docs,
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let only_sides = arguments.iter().any(|argument| argument == "sides");
     // `cargo test --benches` only wants to know whether it runs.
     let rounds = if arguments.iter().any(|argument| argument == "--bench") {
-        21
+        11
     } else {
         1
     };

@@ -11,43 +11,71 @@ use vab_vdi::{
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// The time that a client needs for `count` commands of `size` bytes from an engine that writes
-/// every byte of them.
-pub(crate) fn through<T>(transport: &T, size: usize, count: u32) -> Duration
+/// Commands that go through before the clock is started: each buffer was touched by then, which
+/// makes the system find a page of memory for every 4 KiB, and both sides have their pace.
+const WARM: u32 = 64;
+
+/// What a client needs for `count` commands of `size` bytes from an engine that writes every byte of
+/// them, once both run. At most `depth` commands are outstanding.
+pub(crate) fn through<T>(transport: &T, depth: usize, size: usize, count: u32) -> Took
 where
     T: Transport + EngineTransport + Clone + 'static,
 {
     let engine = move |mut device: EngineDevice| {
-        let source = vec![1; size];
-        for _ in 0..count {
-            device.write(&source).unwrap();
+        let source = Pages::new(size);
+        for _ in 0..WARM + count {
+            device.write(source.bytes()).unwrap();
         }
         device.close().unwrap();
     };
     let client = move |device: Device| {
-        let start = now();
-        assert_eq!(serve(&device, |_| {}), u64::from(count));
-        start.elapsed()
+        let (mut start, mut taken) = (Mark::here(), 0);
+        let all = serve(&device, |_| {
+            taken += 1;
+            if taken == WARM {
+                start = Mark::here();
+            }
+        });
+        assert_eq!(all, u64::from(WARM + count));
+        start.until_here()
     };
     let geometry = Geometry::default();
-    let times = both_sides(transport, 1, geometry, engine, client);
-    times.into_iter().sum()
+    let shape = Shape {
+        devices: 1,
+        depth,
+        geometry,
+    };
+    let took = both_sides(transport, &shape, engine, client);
+    took.into_iter().next().unwrap()
 }
 
 /// The time by the clock, and the time that the processors worked for it on all threads.
 #[derive(Clone, Copy)]
 pub(crate) struct Took {
     pub(crate) wall: Duration,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is compared there"))]
     pub(crate) work: Duration,
 }
 
-/// Measures something that gives its own time by the clock.
-pub(crate) fn took(run: impl FnOnce() -> Duration) -> Took {
-    let before = worked();
-    let wall = run();
-    Took {
-        wall,
-        work: worked().saturating_sub(before),
+/// Where a measurement begins.
+struct Mark {
+    clock: Instant,
+    worked: Duration,
+}
+
+impl Mark {
+    fn here() -> Self {
+        Self {
+            clock: now(),
+            worked: worked(),
+        }
+    }
+
+    fn until_here(&self) -> Took {
+        Took {
+            wall: self.clock.elapsed(),
+            work: worked().saturating_sub(self.worked),
+        }
     }
 }
 
@@ -80,11 +108,18 @@ pub(crate) fn serve(device: &Device, mut taken: impl FnMut(Duration)) -> u64 {
     count
 }
 
+/// What a set is like.
+pub(crate) struct Shape {
+    pub(crate) devices: usize,
+    /// Commands outstanding on one device, each with a buffer.
+    pub(crate) depth: usize,
+    pub(crate) geometry: Geometry,
+}
+
 /// Runs both sides of a set, one thread for each end of each device.
 pub(crate) fn both_sides<T, R: Send>(
     transport: &T,
-    devices: usize,
-    geometry: Geometry,
+    shape: &Shape,
     engine: impl Fn(EngineDevice) + Send + Sync + 'static,
     client: impl Fn(Device) -> R + Sync,
 ) -> Vec<R>
@@ -92,12 +127,14 @@ where
     T: Transport + EngineTransport + Clone + 'static,
 {
     let name = DeviceName::new("bench").unwrap();
-    let config = SetConfig::new(&name, devices).unwrap();
+    let config = SetConfig::new(&name, shape.devices).unwrap();
     let names = config.device_names().to_vec();
     let set = transport.create(config).unwrap();
     let other_side = transport.clone();
+    let mut request = OpenSetRequest::new(names, Direction::Backup, shape.geometry);
+    request.depth = shape.depth;
+    request.buffer_count = shape.depth * shape.devices;
     let statement = thread::spawn(move || {
-        let request = OpenSetRequest::new(names, Direction::Backup, geometry);
         let mut set = other_side.open_set(request, LIMIT).unwrap();
         thread::scope(|scope| {
             for device in set.devices() {
@@ -126,18 +163,51 @@ where
     results
 }
 
-/// The time that one thread needs to copy as many bytes between buffers as many as a device has.
-pub(crate) fn copy(size: usize, count: u32) -> Duration {
-    let source = vec![1_u8; size];
-    let mut buffers = vec![vec![0_u8; size]; 4];
-    let start = now();
-    for _ in 0..count / 4 {
-        for buffer in &mut buffers {
-            buffer.copy_from_slice(black_box(&source));
-            black_box(buffer);
+/// What one thread needs to copy as many bytes, from one buffer to as many as a device has. All have
+/// been touched before, as those of the devices have.
+pub(crate) fn copy(depth: u32, size: usize, count: u32) -> Took {
+    let source = Pages::new(size);
+    let mut buffers: Vec<_> = (0..depth).map(|_| Pages::new(size)).collect();
+    let mut each = |count: u32| {
+        for _ in 0..count / depth {
+            for buffer in &mut buffers {
+                let buffer = buffer.bytes_mut();
+                buffer.copy_from_slice(black_box(source.bytes()));
+                black_box(buffer);
+            }
         }
+    };
+    each(WARM);
+    let start = Mark::here();
+    each(count);
+    start.until_here()
+}
+
+/// Bytes from a page's beginning on, as those of the devices in shared memory are: how fast the
+/// system's library copies depends on where in their pages both sides are, by a factor of two.
+struct Pages {
+    all: Vec<u8>,
+    first: usize,
+    size: usize,
+}
+
+impl Pages {
+    const LENGTH: usize = 4096;
+
+    fn new(size: usize) -> Self {
+        let all = vec![1; size + Self::LENGTH];
+        let first = all.as_ptr().align_offset(Self::LENGTH);
+        Self { all, first, size }
     }
-    start.elapsed()
+
+    fn bytes(&self) -> &[u8] {
+        self.all.get(self.first..self.first + self.size).unwrap()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let range = self.first..self.first + self.size;
+        self.all.get_mut(range).unwrap()
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this measures time")]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use self::device::ClientDevice;
 use self::greeting::{Greeting, Met};
 use super::directory::Directory;
-use super::memory::Slots;
+use super::memory::Part;
 use super::session::{Fate, Session};
 use super::sys::{Listener, Place, Socket, Wake};
 use crate::clock::Deadline;
@@ -39,7 +39,7 @@ pub(super) struct ClientSet {
     greeted: Mutex<Vec<Arc<Socket>>>,
     session: OnceLock<(Arc<Session>, Configuration)>,
     /// The shared memory of each device until it is opened; none if data goes through sockets.
-    slots: Mutex<Vec<Option<Slots>>>,
+    parts: Mutex<Vec<Option<Part>>>,
 }
 
 impl ClientSet {
@@ -67,7 +67,7 @@ impl ClientSet {
             aborted: AtomicBool::new(false),
             greeted: Mutex::default(),
             session: OnceLock::new(),
-            slots: Mutex::default(),
+            parts: Mutex::default(),
         })
     }
 
@@ -80,14 +80,14 @@ impl ClientSet {
         let Met {
             session,
             configuration,
-            slots,
+            parts,
         } = met;
         lock(&self.listener).take();
         if let Some(place) = &*lock(&self.place) {
             place.hide();
         }
         lock(&self.greeted).clear();
-        *lock(&self.slots) = slots.into_iter().map(Some).collect();
+        *lock(&self.parts) = parts.into_iter().map(Some).collect();
         let session = &self
             .session
             .get_or_init(|| (Arc::new(session), configuration))
@@ -134,12 +134,12 @@ impl ClientSetLink for ClientSet {
         match session.look() {
             None => {
                 let session = Arc::clone(session);
-                let slots = lock(&self.slots).get_mut(index).and_then(Option::take);
+                let part = lock(&self.parts).get_mut(index).and_then(Option::take);
                 Ok(Box::new(ClientDevice::new(
                     session,
                     index,
                     configuration,
-                    slots,
+                    part,
                 )))
             }
             Some(Fate::Lost) => Err(OpenError::EngineLost),

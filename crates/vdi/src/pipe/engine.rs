@@ -23,19 +23,19 @@ pub(super) fn open(
     timeout: Duration,
 ) -> Result<EngineSet, EngineError> {
     check_names(&request.device_names)?;
-    let (session, features, slots) = meet(directory, &request, timeout)?;
+    let (session, features, parts) = meet(directory, &request, timeout)?;
     let configuration = request.configuration(features);
     let session = Arc::new(session);
     let core = Arc::new(EngineCore::new(Box::new(Set(Arc::clone(&session)))));
     let limit = request.command_timeout;
-    let slots = slots
+    let parts = parts
         .into_iter()
         .map(Some)
         .chain(iter::repeat_with(|| None));
-    let names = request.device_names.into_iter().enumerate().zip(slots);
-    let devices = names.map(|((index, name), slots)| {
+    let names = request.device_names.into_iter().enumerate().zip(parts);
+    let devices = names.map(|((index, name), part)| {
         let session = Arc::clone(&session);
-        let link = Box::new(Device::new(session, index, &configuration, limit, slots));
+        let link = Box::new(Device::new(session, index, &configuration, limit, part));
         EngineDevice::new(Arc::clone(&core), link, name, configuration, limit)
     });
     let devices = devices.collect();

@@ -6,7 +6,8 @@
 //! the bytes that were read. All others have no body.
 //!
 //! If both sides share memory, there are no bodies at all: in a command of code `Write` or `Read`,
-//! `body` is the number of the slot that has the data, or room for it.
+//! `body` is the number of the slot that has the data, or room for it. The heads are in the memory
+//! too then, as three words each.
 
 use std::io;
 
@@ -49,6 +50,23 @@ impl Head {
             *to = from;
         }
         bytes
+    }
+
+    /// The head as words, for memory that both sides have.
+    pub(super) fn words(self) -> [u64; 3] {
+        let bytes = self.encode();
+        let (words, _) = bytes.as_chunks();
+        let mut words = words.iter().copied().map(u64::from_le_bytes);
+        [(); 3].map(|()| words.next().unwrap_or_default())
+    }
+
+    pub(super) fn from_words(words: [u64; 3]) -> Result<Self, String> {
+        let mut bytes = [0; HEAD];
+        let (chunks, _) = bytes.as_chunks_mut();
+        for (to, from) in chunks.iter_mut().zip(words) {
+            *to = from.to_le_bytes();
+        }
+        Self::decode(&bytes)
     }
 
     pub(super) fn decode(bytes: &[u8; HEAD]) -> Result<Self, String> {
@@ -239,7 +257,7 @@ impl Ahead {
 }
 
 /// A reset is how the death of the other side looks when it had not read everything.
-fn receive(
+pub(super) fn receive(
     socket: &Socket,
     room: &mut [u8],
     deadline: Deadline,
@@ -257,6 +275,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::effort::cases;
 
     const HEAD_OF_WRITE: Head = Head {
         kind: Kind::Command,
@@ -286,6 +305,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases())]
+
         #[test]
         fn a_head_is_decoded_as_it_was_encoded(
             kind in prop_oneof![Just(Kind::Command), Just(Kind::Close), Just(Kind::Completion)],
@@ -293,6 +314,7 @@ mod tests {
         ) {
             let head = Head { kind, code, size, body, ticket };
             prop_assert_eq!(Head::decode(&head.encode()), Ok(head));
+            prop_assert_eq!(Head::from_words(head.words()), Ok(head));
         }
 
         #[test]

@@ -12,6 +12,11 @@
 //! | who may connect | the own user, root, and [allowed](Directory::allow_user) users, by the credentials of the socket | the own user, administrators, the system, and allowed users, by the access list of the pipe and the owner of the process or pipe |
 //! | who cannot | other machines | other machines: the pipe refuses remote clients |
 //!
+//! With shared memory, commands and completions are in it as well, and the connection only wakes the
+//! other side. It is woken for several commands at once, or when this side waits for it: while
+//! commands come one after the other, one that is followed by nothing may be seen a few milliseconds
+//! later.
+//!
 //! Where a folder is [told so](Directory::without_shared_memory), or the processes cannot share
 //! memory, the data goes through the connections.
 //!
@@ -24,6 +29,7 @@ mod engine;
 mod file_name;
 mod frame;
 mod hello;
+mod line;
 #[cfg_attr(not(any(target_os = "linux", windows)), path = "no_memory.rs")]
 #[cfg_attr(
     any(target_os = "linux", windows),

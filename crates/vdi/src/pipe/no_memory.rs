@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::frame::{FrameError, Head};
 use super::sys::Socket;
 use crate::buffer::Buffer;
 use crate::clock::Deadline;
@@ -13,6 +14,30 @@ pub(super) enum Memory {}
 /// There are none.
 #[derive(Debug)]
 pub(super) enum Slots {}
+
+/// There are none.
+#[derive(Debug)]
+pub(super) enum Board {}
+
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) slots: Slots,
+    pub(super) board: Board,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Side {
+    Engine,
+    Client,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "nothing is heard without memory")]
+pub(super) enum Heard {
+    Head(Head),
+    TimedOut,
+    Cut,
+}
 
 #[derive(Debug, Clone, Copy)]
 #[expect(
@@ -42,8 +67,18 @@ impl Memory {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn into_slots(self) -> Vec<Slots> {
+    pub(super) fn into_parts(self, _side: Side) -> Vec<Part> {
         match self {}
+    }
+}
+
+impl Board {
+    pub(super) fn put(&mut self, _head: Head, _socket: &Socket, _ring: bool) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(super) fn next(&mut self, _: &Socket, _end: Deadline) -> Result<Heard, FrameError> {
+        match *self {}
     }
 }
 

@@ -43,11 +43,13 @@ impl StandInLibrary {
         });
     }
 
+    #[expect(clippy::unused_self, reason = "on Linux there is a library in it")]
     pub(crate) fn load(&self, server: usize) -> OfInstance<Sqlvdi> {
         OfInstance(Sqlvdi::new().unwrap(), server.to_string())
     }
 
     /// The same in a secondary process.
+    #[expect(clippy::unused_self, reason = "on Linux there is a library in it")]
     pub(crate) fn secondary(&self, server: usize, set: &DeviceName) -> OfInstance<Secondary> {
         let sqlvdi = Sqlvdi::new().unwrap();
         OfInstance(sqlvdi.secondary(set.clone()), server.to_string())

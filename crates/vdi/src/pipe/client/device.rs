@@ -10,8 +10,9 @@ use crate::clock::Deadline;
 use crate::code::CommandCode;
 use crate::configuration::Configuration;
 use crate::error::DeviceError;
-use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress, Room};
-use crate::pipe::memory::Slots;
+use crate::pipe::frame::{FrameError, Head, Kind, Progress, Room};
+use crate::pipe::line::Line;
+use crate::pipe::memory::{Part, Slots};
 use crate::pipe::session::Session;
 use crate::pipe::sys::Socket;
 use crate::seam::{ClientDeviceLink, Completion, RawCommand, Received, Ticket};
@@ -25,7 +26,7 @@ pub(super) struct ClientDevice {
 
 #[derive(Debug)]
 struct State {
-    reader: FrameReader,
+    line: Line,
     desk: Desk,
 }
 
@@ -46,8 +47,9 @@ impl ClientDevice {
         session: Arc<Session>,
         index: usize,
         agreed: &Configuration,
-        slots: Option<Slots>,
+        memory: Option<Part>,
     ) -> Self {
+        let (slots, board) = memory.map(|part| (part.slots, part.board)).unzip();
         let depth = usize::try_from(agreed.depth).unwrap_or(usize::MAX);
         let desk = Desk {
             max_transfer: agreed.geometry.max_len(),
@@ -56,11 +58,11 @@ impl ClientDevice {
             free: Vec::new(),
             slots,
         };
-        let reader = FrameReader::default();
+        let line = Line::new(board);
         Self {
             session,
             index,
-            state: RefCell::new(State { reader, desk }),
+            state: RefCell::new(State { line, desk }),
         }
     }
 
@@ -84,9 +86,9 @@ impl ClientDevice {
 impl ClientDeviceLink for ClientDevice {
     fn receive(&self, timeout: Option<Duration>) -> Result<Received, DeviceError> {
         let state = &mut *self.state.borrow_mut();
-        let (reader, desk) = (&mut state.reader, &mut state.desk);
+        let (line, desk) = (&mut state.line, &mut state.desk);
         let deadline = Deadline::after(timeout);
-        match reader.next(self.socket()?, deadline, |head| desk.accept(head)) {
+        match line.next(self.socket()?, deadline, |head| desk.accept(head)) {
             Ok(Progress::Frame(head, _)) if head.kind == Kind::Close => Ok(Received::Ended),
             Ok(Progress::Frame(head, buffer)) => match self.session.fate() {
                 None => desk.hand_out(head, buffer).map(Received::Command),
@@ -101,6 +103,9 @@ impl ClientDeviceLink for ClientDevice {
     }
 
     fn complete(&self, completion: Completion) -> Result<(), DeviceError> {
+        if let Some(fate) = self.session.fate() {
+            return Err(fate.for_client());
+        }
         let read = completion.command == CommandCode::READ;
         let body = match &completion.buffer {
             Buffer::Owned(buffer) if read => buffer.get(..completion.bytes).unwrap_or_default(),
@@ -114,14 +119,18 @@ impl ClientDeviceLink for ClientDevice {
             body: number(body.len()),
             ticket: completion.ticket.number().unwrap_or_default(),
         };
-        let head = head.encode();
+        // Whoever made something durable wants to know whether that was still wanted.
+        let is_last_word = !has_data(completion.command) || !completion.code.is_success();
+        let (socket, never) = (self.socket()?, Deadline::after(None));
+        let state = &mut *self.state.borrow_mut();
+        let (line, desk) = (&mut state.line, &mut state.desk);
         let sent = if body.is_empty() {
             // The slot is given back before the other side hears of it and may use it again.
-            self.state.borrow_mut().desk.take_back(completion.buffer);
-            self.socket()?.send(&head, &[], Deadline::after(None))
+            desk.take_back(completion.buffer);
+            line.send(socket, head, &[], is_last_word, never)
         } else {
-            let sent = self.socket()?.send(&head, body, Deadline::after(None));
-            self.state.borrow_mut().desk.take_back(completion.buffer);
+            let sent = line.send(socket, head, body, is_last_word, never);
+            desk.take_back(completion.buffer);
             sent
         };
         sent.map_err(|error| self.io_error("completing a command", error))

@@ -9,7 +9,7 @@ use crate::clock::Deadline;
 use crate::configuration::Configuration;
 use crate::engine::OpenSetRequest;
 use crate::pipe::hello::{Answer, Hello};
-use crate::pipe::memory::{Memory, Slots};
+use crate::pipe::memory::{Memory, Part, Side};
 use crate::pipe::message;
 use crate::pipe::session::Session;
 use crate::pipe::sys::{Listener, Socket};
@@ -22,12 +22,12 @@ pub(super) struct Greeting<'a> {
     listener: &'a Listener,
 }
 
-/// What a met engine makes. The slots are in the order of the set's devices.
+/// What a met engine makes. The parts are in the order of the set's devices.
 #[derive(Debug)]
 pub(super) struct Met {
     pub(super) session: Session,
     pub(super) configuration: Configuration,
-    pub(super) slots: Vec<Slots>,
+    pub(super) parts: Vec<Part>,
 }
 
 impl<'a> Greeting<'a> {
@@ -100,31 +100,32 @@ impl<'a> Greeting<'a> {
             memory: offered && self.set.directory.memory && Memory::can_receive(control),
         };
         message::send(control, &welcome.encode(), patience)?;
-        let slots = Self::slots(control, &welcome, &positions, &request, patience)?;
+        let parts = Self::parts(control, &welcome, &positions, &request, patience)?;
         let found = self.gather(control, &welcome, &positions)?;
         let configuration = request.configuration(self.set.features);
         Ok(found.map(|session| Met {
             session,
             configuration,
-            slots,
+            parts,
         }))
     }
 
     /// The memory that the engine sends, if that was agreed on.
-    fn slots(
+    fn parts(
         control: &Socket,
         welcome: &Answer,
         positions: &[usize],
         request: &OpenSetRequest,
         patience: Deadline,
-    ) -> io::Result<Vec<Slots>> {
+    ) -> io::Result<Vec<Part>> {
         if !matches!(welcome, Answer::Welcome { memory: true, .. }) {
             return Ok(Vec::new());
         }
         let memory = Memory::receive(control, request.shape(), patience)?;
-        let mut slots: Vec<_> = positions.iter().zip(memory.into_slots()).collect();
-        slots.sort_by_key(|(position, _)| **position);
-        Ok(slots.into_iter().map(|(_, slots)| slots).collect())
+        let parts = memory.into_parts(Side::Client);
+        let mut parts: Vec<_> = positions.iter().zip(parts).collect();
+        parts.sort_by_key(|(position, _)| **position);
+        Ok(parts.into_iter().map(|(_, part)| part).collect())
     }
 
     /// Waits until the engine has connected all devices.

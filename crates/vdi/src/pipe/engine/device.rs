@@ -9,8 +9,9 @@ use crate::clock::Deadline;
 use crate::code::{CommandCode, CompletionCode};
 use crate::configuration::Configuration;
 use crate::error::EngineError;
-use crate::pipe::frame::{FrameError, FrameReader, Head, Kind, Progress, Room};
-use crate::pipe::memory::Slots;
+use crate::pipe::frame::{FrameError, Head, Kind, Progress, Room};
+use crate::pipe::line::Line;
+use crate::pipe::memory::{Part, Slots};
 use crate::pipe::session::Session;
 use crate::pipe::sys::Socket;
 use crate::seam::{Completion, EngineDeviceLink, RawCommand, Ticket};
@@ -22,7 +23,7 @@ pub(super) struct Device {
     max_transfer: usize,
     /// How long the client may leave what is sent to it in the socket.
     limit: Option<Duration>,
-    reader: FrameReader,
+    line: Line,
     desk: Desk,
 }
 
@@ -53,14 +54,15 @@ impl Device {
         index: usize,
         agreed: &Configuration,
         limit: Option<Duration>,
-        slots: Option<Slots>,
+        memory: Option<Part>,
     ) -> Self {
+        let (slots, board) = memory.map(|part| (part.slots, part.board)).unzip();
         Self {
             session,
             index,
             max_transfer: agreed.geometry.max_len(),
             limit,
-            reader: FrameReader::default(),
+            line: Line::new(board),
             desk: Desk {
                 slots,
                 ..Desk::default()
@@ -72,15 +74,19 @@ impl Device {
         self.session.device(self.index).ok_or(EngineError::Aborted)
     }
 
-    fn send(&self, head: Head, body: &[u8]) -> Result<(), EngineError> {
+    fn send(&mut self, head: Head, body: &[u8]) -> Result<(), EngineError> {
         // The connections of a set are cut one after the other. Nothing is said, least of all that
         // all is well, on one whose turn has not come.
         if let Some(fate) = self.session.fate() {
             return Err(fate.for_engine());
         }
-        let sent = self
-            .socket()?
-            .send(&head.encode(), body, Deadline::after(self.limit));
+        let is_last = head.kind == Kind::Close;
+        let deadline = Deadline::after(self.limit);
+        let socket = self
+            .session
+            .device(self.index)
+            .ok_or(EngineError::Aborted)?;
+        let sent = self.line.send(socket, head, body, is_last, deadline);
         sent.map_err(|error| self.io_error("sending a command", error))
     }
 
@@ -164,8 +170,8 @@ impl EngineDeviceLink for Device {
 
     fn reap(&mut self, timeout: Option<Duration>) -> Result<Option<Completion>, EngineError> {
         let socket = Arc::clone(self.socket()?);
-        let (reader, desk) = (&mut self.reader, &mut self.desk);
-        match reader.next(&socket, Deadline::after(timeout), |head| desk.accept(head)) {
+        let (line, desk) = (&mut self.line, &mut self.desk);
+        match line.next(&socket, Deadline::after(timeout), |head| desk.accept(head)) {
             Ok(Progress::Frame(head, buffer)) => desk.settle(head, buffer).map(Some),
             Ok(Progress::TimedOut) => Ok(None),
             Ok(Progress::Cut) => Err(self.session.cut_off().for_engine()),

@@ -12,7 +12,7 @@ use crate::error::{ConfigError, EngineError};
 use crate::name::DeviceName;
 use crate::pipe::directory::Directory;
 use crate::pipe::hello::{Answer, Hello};
-use crate::pipe::memory::{Memory, Slots};
+use crate::pipe::memory::{Memory, Part, Side};
 use crate::pipe::message;
 use crate::pipe::session::Session;
 use crate::pipe::sys::{self, Socket};
@@ -25,7 +25,7 @@ pub(super) fn meet(
     directory: &Directory,
     request: &OpenSetRequest,
     timeout: Duration,
-) -> Result<(Session, Features, Vec<Slots>), EngineError> {
+) -> Result<(Session, Features, Vec<Part>), EngineError> {
     let deadline = Deadline::after(Some(timeout));
     let Some(name) = request.device_names.first() else {
         return Err(ConfigError::DeviceCount { got: 0 }.into());
@@ -47,8 +47,8 @@ pub(super) fn meet(
         match visit.connect_all() {
             Ok(met) => {
                 let memory = memory.filter(|_| met.shares_memory);
-                let slots = memory.map_or_else(Vec::new, Memory::into_slots);
-                return Ok((met.session, met.features, slots));
+                let parts = memory.map(|memory| memory.into_parts(Side::Engine));
+                return Ok((met.session, met.features, parts.unwrap_or_default()));
             }
             Err(Missed::Error(error)) => return Err(error),
             Err(Missed::NobodyHome) => {}

@@ -1,6 +1,8 @@
 //! Shared memory of a fixed length, and parts of it.
 
 use std::io;
+use std::slice;
+use std::sync::atomic::AtomicU64;
 
 use crate::native::Zone;
 use crate::pipe::sys::{Shared, View};
@@ -47,6 +49,25 @@ impl Area {
         Some(unsafe { Zone::new(start, length) })
     }
 
+    /// Words from the byte `first` on, which both processes may read and write at any time; `None`
+    /// when they are not all in the area or not at a word's boundary.
+    ///
+    /// # Safety
+    /// No zone has one of their bytes.
+    pub(super) unsafe fn words(&self, first: usize, count: usize) -> Option<&[AtomicU64]> {
+        let end = first.checked_add(count.checked_mul(size_of::<AtomicU64>())?)?;
+        if end > self.length {
+            return None;
+        }
+        // SAFETY: `first` is in the area, as was just checked.
+        let start = unsafe { self.view.start().add(first) }.cast::<AtomicU64>();
+        // SAFETY: all words are mapped, readable and writable as long as the area is borrowed, and
+        // in their place; this process touches them as atomics only, and any bits are a number.
+        start
+            .is_aligned()
+            .then(|| unsafe { slice::from_raw_parts(start.as_ptr(), count) })
+    }
+
     /// Where in the area a zone begins.
     pub(super) fn offset_of(&self, zone: &Zone) -> Option<usize> {
         let start = self.view.start().addr().get();
@@ -76,10 +97,14 @@ mod tests {
     #[test]
     fn nothing_lies_beyond_the_end() {
         let (area, _shared) = Area::create(4096).unwrap();
-        // SAFETY: no zone is made.
+        // SAFETY: no zone is made where words are.
         unsafe {
             assert!(area.zone(4096, 1).is_none());
             assert!(area.zone(usize::MAX, 2).is_none());
+            assert!(area.words(4088, 1).is_some());
+            assert!(area.words(4088, 2).is_none());
+            assert!(area.words(4, 1).is_none(), "no boundary of words");
+            assert!(area.words(8, usize::MAX).is_none());
         }
     }
 }

@@ -264,21 +264,53 @@ pub(super) fn allowed(folder: &Path) -> io::Result<Option<Vec<(User, u32)>>> {
     };
     let found = Found { descriptor, wanted };
     succeeded(error)?;
-    if found.wanted.is_null() {
+    // SAFETY: the list is in the descriptor, which lives.
+    unsafe { entries(found.wanted) }
+}
+
+/// Who may do what with a pipe, as the system has it.
+#[cfg(test)]
+pub(super) fn allowed_on(pipe: &OwnedHandle) -> io::Result<Option<Vec<(User, u32)>>> {
+    let (mut wanted, mut descriptor) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the handle and the results live through the call; the others are not asked for.
+    let error = unsafe {
+        advapi32::GetSecurityInfo(
+            pipe.as_raw_handle(),
+            SE_KERNEL_OBJECT,
+            LIST,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw mut wanted,
+            ptr::null_mut(),
+            &raw mut descriptor,
+        )
+    };
+    let found = Found { descriptor, wanted };
+    succeeded(error)?;
+    // SAFETY: the list is in the descriptor, which lives.
+    unsafe { entries(found.wanted) }
+}
+
+/// The entries of a list that allow something with the thing itself; `None` if there is no list.
+///
+/// # Safety
+/// It is an access list that lives through the call, or null.
+pub(super) unsafe fn entries(list: *const c_void) -> io::Result<Option<Vec<(User, u32)>>> {
+    if list.is_null() {
         return Ok(None);
     }
     let mut all = Vec::new();
     for index in 0.. {
         let mut entry: *mut Entry = ptr::null_mut();
-        // SAFETY: the list is in the descriptor, which lives, as does the result.
-        if unsafe { advapi32::GetAce(found.wanted, index, &raw mut entry) } == FALSE {
+        // SAFETY: the list lives, by the contract, as does the result.
+        if unsafe { advapi32::GetAce(list, index, &raw mut entry) } == FALSE {
             break;
         }
         // SAFETY: the call gave an entry of the list, whose head is this long.
         let Entry {
             kind, flags, mask, ..
         } = unsafe { entry.read() };
-        // Only what allows, and counts for the folder itself.
+        // Only what allows, and counts for the thing itself.
         if kind == 0 && flags & INHERIT_ONLY == 0 {
             // SAFETY: an entry of this kind ends with an identifier at that place.
             let user = unsafe { text_of((&raw const (*entry).user).cast()) }?;

@@ -134,6 +134,8 @@ pub(super) fn pair() -> io::Result<(Socket, Socket)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account;
+    use super::super::descriptor::tests::expected;
     use super::super::wine_lacks;
     use super::*;
 
@@ -171,6 +173,22 @@ mod tests {
         assert_eq!(socket.receive(&mut [0], never).unwrap(), Some(0));
         let _far = dial(&listener.name).unwrap();
         assert!(listener.accept(&wake, never).unwrap().is_some());
+    }
+
+    /// Whether the system looks at the list is another question, which the next test asks.
+    #[test]
+    fn the_system_has_the_list_that_the_pipe_was_made_with() {
+        let others: [User; 1] = ["S-1-5-21-1-2-3-1001".parse().unwrap()];
+        let listener = Listener::make(Descriptor::of_pipe(&others).unwrap()).unwrap();
+        let list = account::allowed_on(&lock(&listener.next)).unwrap();
+        // The system may have said in full what may be done with a pipe at all.
+        let in_full = |mask| if mask == 0x1000_0000 { 0x1f_01ff } else { mask };
+        let plain = |list: Vec<(User, u32)>| -> Vec<_> {
+            list.into_iter()
+                .map(|(user, mask)| (user, in_full(mask)))
+                .collect()
+        };
+        assert_eq!(list.map(plain), Some(plain(expected(&others))));
     }
 
     #[test]

@@ -53,8 +53,11 @@ impl FromStr for User {
         let parts: Option<Vec<_>> = parts.map(|part| number(part, u32::MAX.into())).collect();
         match (authority, parts) {
             (Some(authority), Some(parts)) if (1..=MAX_PARTS).contains(&parts.len()) => {
-                let parts: String = parts.iter().map(|part| format!("-{part}")).collect();
-                Ok(Self(format!("S-1-{authority}{parts}")))
+                let numbers = [1, authority].into_iter().chain(parts);
+                let words = ["S".into()]
+                    .into_iter()
+                    .chain(numbers.map(|n| n.to_string()));
+                Ok(Self(words.collect::<Vec<_>>().join("-")))
             }
             _ => Err(error()),
         }

@@ -1,0 +1,18 @@
+//! How much the property tests try.
+
+use proptest::prelude::ProptestConfig;
+
+/// As many cases as proptest takes by itself; under Miri, where each takes seconds, a few.
+pub(crate) fn cases() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if cfg!(miri) {
+        config.cases = 8;
+        config.failure_persistence = None;
+    }
+    config
+}
+
+/// The length of something of which Miri gets only a little.
+pub(crate) const fn length(usual: usize, under_miri: usize) -> usize {
+    if cfg!(miri) { under_miri } else { usual }
+}
