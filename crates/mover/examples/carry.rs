@@ -260,6 +260,8 @@ impl Intake for Writing {
     }
 
     fn write(&self, block: Block) -> Result<(), StoreError> {
+        let sound = block.header.verify(&block.payload);
+        sound.map_err(std::io::Error::other)?;
         let stream = usize::from(block.header.stream);
         // Blocks of a stream come in order, so the file is where it should be.
         if let Some(Ok(mut file)) = self.files.get(stream).map(Mutex::lock) {

@@ -226,3 +226,39 @@ impl Outlet for RepositoryOutlet {
         Ok(Block { header, payload })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vab_format::block::BlockHeader;
+    use vab_repository::RepositoryOptions;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// The mover hands over what arrived without a look at the payload.
+    #[test]
+    fn a_block_that_arrived_damaged_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let options = RepositoryOptions::default();
+        let repository = Repository::open(folder.path(), options, clock.now()).unwrap();
+        let store = RepositoryStore::new(Arc::new(repository), clock);
+        let request = BeginBackup {
+            job: "nightly".into(),
+            database: "shop".into(),
+            kind: None,
+            copy_only: false,
+        };
+        let intake = store.begin(&message::encode(&request), 1).unwrap();
+        let sound = b"as the engine wrote it".as_slice();
+        let damaged = b"as the engine wrOte it".as_slice();
+        let header = BlockHeader::for_raw(intake.session(), 0, 0, 0, sound);
+        let write = |payload: &'static [u8]| {
+            let payload = payload.into();
+            intake.write(Block { header, payload })
+        };
+        let error = write(damaged).unwrap_err();
+        assert!(error.to_string().contains("checksum"), "{error}");
+        write(sound).unwrap();
+    }
+}

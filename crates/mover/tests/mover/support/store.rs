@@ -285,6 +285,10 @@ impl Intake for MemoryIntake {
     }
 
     fn write(&self, block: Block) -> Result<(), StoreError> {
+        let sound = block.header.verify(&block.payload);
+        sound.map_err(|error| StoreError::Damaged {
+            message: error.to_string(),
+        })?;
         let panics = self.working(|working, fault| {
             working.writes += 1;
             if fault == Fault::Write(working.writes) {
