@@ -364,7 +364,8 @@ impl EngineDevice {
     fn settle(&mut self, done: Completion) -> Result<(), EngineError> {
         // A read that nobody waits for any more may well have come to the end.
         let unread = done.command == CommandCode::READ && self.asked.pop_front().is_some();
-        if !done.code.is_success() && !(unread && done.code.is_end_of_data()) {
+        let fine = done.code.is_success() || (unread && done.code.is_end_of_data());
+        if !fine {
             return Err(self.fail(failed(&done)));
         }
         self.link.recycle(done.buffer);
