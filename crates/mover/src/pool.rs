@@ -21,11 +21,18 @@ struct State {
 }
 
 /// A buffer that goes back to its pool when it, or the [`Bytes`] made of it, is dropped.
+///
+/// Its bytes begin a page: a system copies pages of a file or a socket into a buffer that begins
+/// a few bytes behind a page, as large allocations do, up to four times slower.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
+    /// What lies before the bytes.
+    start: usize,
     pool: Arc<Pool>,
 }
+
+const PAGE: usize = 4096;
 
 impl Pool {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
@@ -71,9 +78,12 @@ impl Pool {
     fn buffer(self: &Arc<Self>, bytes: Option<Vec<u8>>, length: usize) -> Buffer {
         let mut bytes = bytes.unwrap_or_default();
         bytes.clear();
-        bytes.reserve_exact(length);
+        bytes.reserve_exact(length.saturating_add(PAGE));
+        let start = bytes.as_ptr().align_offset(PAGE).min(PAGE);
+        bytes.resize(start, 0);
         Buffer {
             bytes,
+            start,
             pool: Arc::clone(self),
         }
     }
@@ -85,10 +95,17 @@ impl Pool {
 
 impl Buffer {
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
-    pub(crate) const fn bytes_mut(&mut self) -> &mut Vec<u8> {
+    /// Puts bytes behind those that are there.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// For readers that put bytes behind those that are there; what lies before is not to be
+    /// touched.
+    pub(crate) const fn growing(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
@@ -99,7 +116,7 @@ impl Buffer {
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes()
     }
 }
 
@@ -124,7 +141,7 @@ mod tests {
     fn a_buffer_comes_back_when_the_last_handle_is_dropped() {
         let pool = Pool::new(1);
         let mut buffer = pool.wait(4).unwrap();
-        buffer.bytes_mut().extend_from_slice(b"1234");
+        buffer.extend(b"1234");
         let address = buffer.bytes().as_ptr();
         let (one, two) = {
             let bytes = buffer.freeze();

@@ -136,7 +136,12 @@ pub trait Intake: Send + Sync {
         Ok(())
     }
 
-    /// Writes a block whose checksum was found right.
+    /// Checks the payload against its header ([`BlockHeader::verify`]), and writes the block.
+    ///
+    /// The mover has not looked at the payload: it is checked once at the target, and by whoever
+    /// is the last to have it before it is kept.
+    ///
+    /// [`BlockHeader::verify`]: vab_format::block::BlockHeader::verify
     ///
     /// Called from several threads for different streams; the blocks of one stream come in
     /// sequence order, each once.

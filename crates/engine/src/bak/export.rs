@@ -269,21 +269,20 @@ impl Target {
         let mut reader = StreamingReader::new();
         let mut bytes = 0_u64;
         let mut write_back = WriteBack::default();
-        let mut piece = vec![0; sizes.greatest()];
         loop {
-            let room = piece.get_mut(..sizes.next_size()).unwrap_or_default();
-            let count = device.read(room).map_err(|error| ExportError::Device {
+            let written = device.read_with(sizes.next_size(), |data| {
+                // What it is, is asked at the end.
+                let _ = reader.push(data);
+                self.file.write_all(data).map(|()| data.len())
+            });
+            let written = written.map_err(|error| ExportError::Device {
                 device: device.name().clone(),
                 error,
             })?;
-            let Some(data) = room.get(..count).filter(|data| !data.is_empty()) else {
+            let Some(written) = written else {
                 break;
             };
-            // What it is, is asked at the end.
-            let _ = reader.push(data);
-            self.file
-                .write_all(data)
-                .map_err(failed("writing", self.file.path()))?;
+            let count = written.map_err(failed("writing", self.file.path()))?;
             bytes = bytes.saturating_add(u64::try_from(count).unwrap_or_default());
             write_back.grown(self.file.as_file(), bytes);
             tally.add(count);

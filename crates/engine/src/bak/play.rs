@@ -146,7 +146,7 @@ impl MediaSet {
         let tally = Tally::new(&request.progress, self.length());
         let jobs = set.devices().into_iter().zip(self.stripes());
         let streamed = stripes::at_once(jobs, |(mut device, stripe)| {
-            stream(stripe, &mut device, geometry, &tally).map(|bytes| (device, bytes))
+            stream(stripe, &mut device, &tally).map(|bytes| (device, bytes))
         })?;
         let (devices, bytes): (Vec<_>, Vec<_>) = streamed.into_iter().unzip();
         let devices = stripes::each::<PlayError>(devices, Step::Complete)?;
@@ -165,12 +165,7 @@ impl MediaSet {
 }
 
 /// Writes a whole file to a device and has it made durable.
-fn stream(
-    stripe: &Stripe,
-    device: &mut EngineDevice,
-    geometry: Geometry,
-    tally: &Tally<'_>,
-) -> Result<u64, PlayError> {
+fn stream(stripe: &Stripe, device: &mut EngineDevice, tally: &Tally<'_>) -> Result<u64, PlayError> {
     let mut reader = StreamingReader::new();
     let failed = |offset: u64, source| PlayError::Read {
         path: stripe.path.clone(),
@@ -187,21 +182,20 @@ fn stream(
         error,
     };
     let mut file = File::open(&stripe.path).map_err(|error| failed(0, error))?;
-    let capacity = usize::try_from(geometry.max_transfer()).unwrap_or_default();
-    let mut piece = Vec::with_capacity(capacity);
     loop {
-        piece.clear();
         let at = reader.position();
-        (&mut file)
-            .take(geometry.max_transfer().into())
-            .read_to_end(&mut piece)
-            .map_err(|error| failed(at, error))?;
-        if piece.is_empty() {
-            break;
+        // Straight into the device's buffer: the stream is read and checked where it lies.
+        let written = device.write_some(|room| {
+            let count = fill(&mut file, room).map_err(|error| failed(at, error))?;
+            reader
+                .push(room.get(..count).unwrap_or_default())
+                .map_err(format)?;
+            Ok::<_, PlayError>(count)
+        });
+        match written.map_err(dead)?? {
+            0 => break,
+            count => tally.add(count),
         }
-        reader.push(&piece).map_err(format)?;
-        device.write(&piece).map_err(dead)?;
-        tally.add(piece.len());
     }
     let bytes = reader.position();
     if reader.finish().map_err(format)? != stripe.medium {
@@ -211,4 +205,18 @@ fn stream(
     }
     device.flush().map_err(dead)?;
     Ok(bytes)
+}
+
+/// Fills `room` as far as the file goes; gives the bytes it took.
+fn fill(file: &mut File, room: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }

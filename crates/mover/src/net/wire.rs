@@ -147,7 +147,7 @@ pub(crate) async fn read_frame<R: AsyncRead + Unpin>(
             let block = header.block(&block)?;
             let capacity = usize::try_from(block.stored_length).map_err(|_| too_long(length))?;
             let mut buffer = pool.take(capacity);
-            read_into(reader, buffer.bytes_mut(), block.stored_length, heard).await?;
+            read_into(reader, buffer.growing(), block.stored_length, heard).await?;
             Ok(Frame::Block(Block {
                 header: block,
                 payload: buffer.freeze(),

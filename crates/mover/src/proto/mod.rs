@@ -13,6 +13,7 @@ mod fields;
 pub mod frame;
 mod hello;
 mod keys;
+mod link;
 mod liveness;
 mod moment;
 mod position;
@@ -20,6 +21,7 @@ mod rate;
 mod redial;
 pub mod restore;
 mod secret;
+mod streams;
 mod violation;
 mod window;
 

@@ -88,6 +88,12 @@ pub enum Violation {
     },
 }
 
+impl Violation {
+    pub(super) const fn unexpected(message: &'static str, state: &'static str) -> Self {
+        Self::Unexpected { message, state }
+    }
+}
+
 const fn sealed(sealed: bool) -> &'static str {
     if sealed { "encrypted" } else { "not encrypted" }
 }

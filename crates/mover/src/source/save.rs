@@ -18,6 +18,7 @@ use super::lane::Lane;
 use super::progress::Progress;
 use super::tap::Tap;
 use crate::Block;
+use crate::checksum;
 use crate::pool::{Buffer, Pool};
 use crate::proto::Position;
 
@@ -51,8 +52,14 @@ pub(super) enum Way {
 /// A block that is being gathered.
 pub(super) struct Open {
     buffer: Buffer,
+    /// The checksum of the bytes, if the buffer is the payload.
+    crc: u32,
     permit: Option<Permit>,
 }
+
+/// Bytes that are copied at a time, so that they are still in the processor when their checksum
+/// is taken.
+const STRIDE: usize = 64 * 1024;
 
 impl Saver {
     /// Serves the device until the engine closes it. Gives the totals of the stream.
@@ -106,12 +113,11 @@ impl Saver {
                 Some(open) => open,
                 None => self.way.open(self.block_size)?,
             };
-            let buffer = &mut open.buffer;
-            let room = self.block_size.saturating_sub(buffer.bytes().len());
+            let room = self.block_size.saturating_sub(open.buffer.bytes().len());
             let (now, later) = data.split_at(room.min(data.len()));
-            buffer.bytes_mut().extend_from_slice(now);
+            open.gather(now);
             data = later;
-            let full = buffer.bytes().len() >= self.block_size;
+            let full = open.buffer.bytes().len() >= self.block_size;
             self.open = Some(open);
             if full {
                 self.emit()?;
@@ -122,12 +128,17 @@ impl Saver {
 
     /// Hands over what was gathered.
     fn emit(&mut self) -> Result<(), StreamError> {
-        let Some(Open { buffer, permit }) = self.open.take() else {
+        let Some(open) = self.open.take() else {
             return Ok(());
         };
+        let Open {
+            buffer,
+            crc,
+            permit,
+        } = open;
         match permit {
             Some(permit) => self.encode(buffer, permit)?,
-            None => self.push(buffer)?,
+            None => self.push(buffer, crc)?,
         }
         (self.progress)(Progress {
             stream: self.stream,
@@ -138,9 +149,11 @@ impl Saver {
     }
 
     /// The buffer is the payload.
-    fn push(&mut self, buffer: Buffer) -> Result<(), StreamError> {
+    fn push(&mut self, buffer: Buffer, crc: u32) -> Result<(), StreamError> {
         let Position { blocks, bytes, .. } = self.at;
-        let header = BlockHeader::for_raw(self.session, self.stream, blocks, bytes, buffer.bytes());
+        let length = u32::try_from(buffer.bytes().len()).unwrap_or(u32::MAX);
+        let header =
+            BlockHeader::for_checksum(self.session, self.stream, blocks, bytes, (length, crc));
         let block = Block {
             header,
             payload: buffer.freeze(),
@@ -205,12 +218,25 @@ impl Saver {
     }
 }
 
+impl Open {
+    /// Copies bytes behind those that are there.
+    fn gather(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(STRIDE) {
+            self.buffer.extend(piece);
+            if self.permit.is_none() {
+                self.crc = checksum::append(self.crc, piece);
+            }
+        }
+    }
+}
+
 impl Way {
     /// Waits for room for the next block.
     fn open(&self, block_size: usize) -> Result<Open, StreamError> {
         match self {
             Self::Plain { pool } => Ok(Open {
                 buffer: pool.wait(block_size).ok_or(StreamError::SessionOver)?,
+                crc: 0,
                 permit: None,
             }),
             Self::Coded {
@@ -224,6 +250,7 @@ impl Way {
                 }
                 Ok(Open {
                     buffer: coders.buffer(block_size),
+                    crc: 0,
                     permit: Some(permit),
                 })
             }

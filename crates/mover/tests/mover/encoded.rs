@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::{Engine, Fault, MemoryStore, Proxy, Saved, Server, eventually, quick, set_of};
+use crate::support::{
+    Engine, Fault, MemoryStore, Saved, Server, cut_often, eventually, movers, movers_apart, quick,
+    set_of, small_steps,
+};
 use vab_format::block::Codec;
 use vab_format::checksum;
 use vab_format::codec::Decoder;
@@ -11,7 +14,7 @@ use vab_format::crypto::{DataKey, Secret, unlock, wrap};
 use vab_format::vab::KeyArea;
 use vab_mover::source::{BackupError, KeyError, RestoreError, StreamError};
 use vab_mover::target::TargetOptions;
-use vab_mover::{Compression, Encoding, Encryption, Secrets, Source, SourceOptions};
+use vab_mover::{Compression, Encoding, Encryption, Secrets, Source};
 use vab_vdi::memory::Hub;
 use vab_vdi::{Direction, EngineDevice, EngineError};
 
@@ -127,9 +130,7 @@ fn encodings() -> Vec<Encoding> {
 async fn every_encoding_comes_back_as_it_was() {
     for encoding in encodings() {
         for length in [0, 1, 3_000_000] {
-            let store = MemoryStore::default();
-            let server = Server::start(&store, TargetOptions::default()).await;
-            let source = Source::connect(server.name(), quick()).await.unwrap();
+            let (store, server, source) = movers(quick()).await;
             back_up(&source, &encoding, length).await.unwrap();
             let secrets = Secrets::new([key(1)]);
             let restored = restore(&source, &secrets).await.unwrap();
@@ -163,9 +164,7 @@ async fn every_encoding_comes_back_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_stored_opens_with_the_key_alone() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
     let encoding = encrypted("zstd".parse().unwrap(), 7);
     back_up(&source, &encoding, 2_000_000).await.unwrap();
     let saved = store.saved().remove(0);
@@ -187,14 +186,6 @@ async fn what_is_stored_opens_with_the_key_alone() {
     server.stop().await;
 }
 
-fn small_steps() -> SourceOptions {
-    let mut options = quick();
-    options.backup_memory = 2 << 20;
-    options.restore_memory = 1 << 20;
-    options.block_size = 64 << 10;
-    options
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn encoded_streams_survive_cuts_in_both_directions() {
     const LENGTH: usize = 6_000_000;
@@ -203,37 +194,19 @@ async fn encoded_streams_survive_cuts_in_both_directions() {
         encrypted(Compression::None, 1),
         encrypted(Compression::Auto, 1),
     ] {
-        let store = MemoryStore::default();
-        let server = Server::start(&store, TargetOptions::default()).await;
-        let proxy = Proxy::to(server.address).await;
-        let source = Source::connect(proxy.address.to_string(), small_steps())
-            .await
-            .unwrap();
+        let (_, server, proxy, source) = movers_apart(small_steps()).await;
         let running = tokio::spawn({
             let (source, encoding) = (source.clone(), encoding.clone());
             async move { back_up(&source, &encoding, LENGTH).await }
         });
-        for cut in 1..=6_u64 {
-            eventually("bytes pass", || {
-                proxy.passed() > cut * 700_000 || running.is_finished()
-            })
-            .await;
-            proxy.cut();
-        }
+        cut_often(&proxy, 6, 700_000, &running).await;
         running.await.unwrap().unwrap();
 
-        let before = proxy.passed();
         let running = tokio::spawn({
             let source = source.clone();
             async move { restore(&source, &Secrets::new([key(1)])).await }
         });
-        for cut in 1..=4_u64 {
-            eventually("bytes pass", || {
-                proxy.passed() > before + cut * 700_000 || running.is_finished()
-            })
-            .await;
-            proxy.cut();
-        }
+        cut_often(&proxy, 4, 700_000, &running).await;
         assert!(
             running.await.unwrap().unwrap() == contents(LENGTH),
             "{encoding:?}"
@@ -245,12 +218,7 @@ async fn encoded_streams_survive_cuts_in_both_directions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_encoded_backup_survives_the_death_of_the_target() {
     const LENGTH: usize = 5_000_000;
-    let store = MemoryStore::default();
-    let mut server = Server::start(&store, TargetOptions::default()).await;
-    let proxy = Proxy::to(server.address).await;
-    let source = Source::connect(proxy.address.to_string(), small_steps())
-        .await
-        .unwrap();
+    let (store, mut server, proxy, source) = movers_apart(small_steps()).await;
     let encoding = encrypted(Compression::Auto, 3);
     let running = tokio::spawn({
         let (source, encoding) = (source.clone(), encoding.clone());
@@ -275,9 +243,7 @@ async fn an_encoded_backup_survives_the_death_of_the_target() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_or_missing_key_is_told_before_the_engine_gets_a_byte() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let (_, server, source) = movers(quick()).await;
     back_up(&source, &encrypted(Compression::None, 1), 100_000)
         .await
         .unwrap();
@@ -300,9 +266,7 @@ async fn a_wrong_or_missing_key_is_told_before_the_engine_gets_a_byte() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_of_one_file_share_its_key_and_others_are_refused() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
     let mine = encrypted(Compression::None, 1);
     back_up(&source, &mine, 1000).await.unwrap();
     back_up(&source, &mine, 1000).await.unwrap();
@@ -344,9 +308,7 @@ async fn a_target_that_does_otherwise_than_asked_gets_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_payload_ends_the_restore_whatever_the_encoding() {
     for encoding in encodings() {
-        let store = MemoryStore::default();
-        let server = Server::start(&store, TargetOptions::default()).await;
-        let source = Source::connect(server.name(), small_steps()).await.unwrap();
+        let (store, server, source) = movers(small_steps()).await;
         back_up(&source, &encoding, 1_000_000).await.unwrap();
         store.set(Fault::Corrupt(3));
         let error = restore(&source, &Secrets::new([key(1)])).await.unwrap_err();
@@ -366,9 +328,7 @@ async fn a_damaged_payload_ends_the_restore_whatever_the_encoding() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_compress_is_kept_raw_and_without_a_second_copy() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
     let encoding = Encoding::compressed("zstd:3".parse().unwrap());
     let session = source.begin_backup_with("job", 1, &encoding).await.unwrap();
     let hub = Hub::new();

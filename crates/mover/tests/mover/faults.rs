@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::support::{
-    Engine, Fault, MemoryStore, Proxy, Server, eventually, quick, set_of, stream_bytes,
+    Engine, Fault, MemoryStore, Proxy, Server, eventually, movers, quick, save, set_of,
+    stream_bytes,
 };
 use vab_mover::source::{BackupError, BackupSession, RestoreError, Streamed};
 use vab_mover::target::{self, BindError, Exposure, ServeError, TargetOptions};
@@ -122,9 +123,8 @@ async fn a_commit_that_fails() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn facts_that_are_too_long_leave_nothing() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
+    let session = source.begin_backup("job", 2).await.unwrap();
     let (outcome, _) = back_up(session, |engine| engine.back_up(1000)).await;
     let error = outcome.unwrap().commit(vec![0; 65_537]).await.unwrap_err();
     assert!(error.to_string().contains("65537"), "{error}");
@@ -134,9 +134,8 @@ async fn facts_that_are_too_long_leave_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_device_that_ends_without_a_close_ends_all() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
+    let session = source.begin_backup("job", 2).await.unwrap();
     let (outcome, engine) = back_up(session, |engine| {
         engine.run(Direction::Backup, |stream, device| {
             for piece in stream_bytes(stream, LENGTH).chunks(65_536).take(20) {
@@ -163,13 +162,12 @@ async fn one_device_that_ends_without_a_close_ends_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_session_leaves_nothing() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
+    let session = source.begin_backup("job", 2).await.unwrap();
     assert_eq!(store.open(), 1);
     drop(session);
     eventually("the session is gone", || store.open() == 0).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
+    let session = source.begin_backup("job", 2).await.unwrap();
     let (outcome, _) = back_up(session, |engine| engine.back_up(LENGTH)).await;
     drop(outcome.unwrap());
     eventually("the streamed session is gone", || store.open() == 0).await;
@@ -187,9 +185,8 @@ async fn a_dropped_session_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_aborted_session_has_left_nothing_when_the_call_returns() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
+    let session = source.begin_backup("job", 2).await.unwrap();
     let (outcome, _) = back_up(session, |engine| engine.back_up(LENGTH)).await;
     outcome.unwrap().abort("BACKUP DATABASE failed").await;
     nothing_left(&store);
@@ -202,9 +199,8 @@ async fn an_aborted_session_has_left_nothing_when_the_call_returns() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_number_of_devices_must_be_that_of_the_streams() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 3).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
+    let session = source.begin_backup("job", 3).await.unwrap();
     let (outcome, engine) = back_up(session, |engine| engine.back_up(LENGTH)).await;
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("3 streams, 2 devices"), "{error}");
@@ -215,9 +211,8 @@ async fn the_number_of_devices_must_be_that_of_the_streams() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flush_waits_until_its_bytes_are_durable() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
+    let session = source.begin_backup("job", 2).await.unwrap();
     let seen = store.clone();
     let (outcome, engine) = back_up(session, move |engine| {
         engine.run(Direction::Backup, move |stream, device| {
@@ -240,13 +235,10 @@ async fn a_flush_waits_until_its_bytes_are_durable() {
 }
 
 async fn restore_fails(fault: Fault, says: &str) {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
-    let (outcome, _) = back_up(session, |engine| engine.back_up(LENGTH)).await;
-    outcome.unwrap().commit("facts").await.unwrap();
+    let (store, server, source) = movers(quick()).await;
+    save(&source, 2, LENGTH).await;
     store.set(fault);
-    let restore = source(&server).await.open_restore("facts").await.unwrap();
+    let restore = source.open_restore("facts").await.unwrap();
     let hub = Hub::new();
     let (_set, devices, engine) = set_of(&hub, "set", 2, Engine::restore);
     let error = restore.run(devices, |_| ()).await.unwrap_err().to_string();
@@ -270,12 +262,9 @@ async fn a_block_that_is_not_what_was_stored() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_may_close_a_restore_early() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
-    let (outcome, _) = back_up(session, |engine| engine.back_up(LENGTH)).await;
-    outcome.unwrap().commit("facts").await.unwrap();
-    let restore = source(&server).await.open_restore("facts").await.unwrap();
+    let (_, server, source) = movers(quick()).await;
+    save(&source, 2, LENGTH).await;
+    let restore = source.open_restore("facts").await.unwrap();
     let hub = Hub::new();
     let (_set, devices, engine) = set_of(&hub, "set", 2, |engine| {
         engine.run(Direction::Restore, |stream, device| {
@@ -297,12 +286,9 @@ async fn an_engine_may_close_a_restore_early() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_needs_as_many_devices_as_streams() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let session = source(&server).await.begin_backup("job", 2).await.unwrap();
-    let (outcome, _) = back_up(session, |engine| engine.back_up(LENGTH)).await;
-    outcome.unwrap().commit("facts").await.unwrap();
-    let restore = source(&server).await.open_restore("facts").await.unwrap();
+    let (_, server, source) = movers(quick()).await;
+    save(&source, 2, LENGTH).await;
+    let restore = source.open_restore("facts").await.unwrap();
     let error = restore.run(Vec::new(), |_| ()).await.unwrap_err();
     assert!(
         matches!(

@@ -17,3 +17,5 @@ mod security;
 mod sharing;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod watching;

@@ -2,22 +2,16 @@
 
 use std::time::Duration;
 
-use crate::support::{Engine, MemoryStore, Proxy, Server, eventually, quick, set_of, stream_bytes};
+use crate::support::{
+    MemoryStore, Proxy, Server, apart, assert_streams, cut_often, eventually, movers_apart,
+    restore, save, set_of, small_steps, stream_bytes,
+};
 use vab_mover::Source;
 use vab_mover::target::TargetOptions;
 use vab_vdi::memory::Hub;
 
 const STREAMS: u16 = 4;
 const LENGTH: usize = 6_000_000;
-
-fn small_steps() -> vab_mover::SourceOptions {
-    let mut options = quick();
-    // Much more is sent than can be kept, so that every cut falls among unsafe blocks.
-    options.backup_memory = 2 << 20;
-    options.restore_memory = 1 << 20;
-    options.block_size = 64 << 10;
-    options
-}
 
 fn check(store: &MemoryStore) {
     let saved = store.saved();
@@ -33,24 +27,13 @@ fn check(store: &MemoryStore) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_survives_cuts() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let proxy = Proxy::to(server.address).await;
-    let source = Source::connect(proxy.address.to_string(), small_steps())
-        .await
-        .unwrap();
+    let (store, server, proxy, source) = movers_apart(small_steps()).await;
     let session = source.begin_backup("job", STREAMS).await.unwrap();
     let hub = Hub::new();
     let (set, devices, engine) =
         set_of(&hub, "set", STREAMS.into(), |engine| engine.back_up(LENGTH));
     let running = tokio::spawn(session.run(devices, |_| ()));
-    for cut in 1..=10_u64 {
-        eventually("bytes pass", || {
-            proxy.passed() > cut * 2_000_000 || running.is_finished()
-        })
-        .await;
-        proxy.cut();
-    }
+    cut_often(&proxy, 10, 2_000_000, &running).await;
     let streamed = running.await.unwrap().unwrap();
     engine.join().unwrap().unwrap();
     set.close().unwrap();
@@ -62,12 +45,7 @@ async fn a_backup_survives_cuts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_survives_the_death_of_the_target() {
-    let store = MemoryStore::default();
-    let mut server = Server::start(&store, TargetOptions::default()).await;
-    let proxy = Proxy::to(server.address).await;
-    let source = Source::connect(proxy.address.to_string(), small_steps())
-        .await
-        .unwrap();
+    let (store, mut server, proxy, source) = movers_apart(small_steps()).await;
     let session = source.begin_backup("job", STREAMS).await.unwrap();
     let hub = Hub::new();
     let (set, devices, engine) =
@@ -94,25 +72,10 @@ async fn a_backup_survives_the_death_of_the_target() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_survives_cuts_and_deaths() {
-    let store = MemoryStore::default();
-    let mut server = Server::start(&store, TargetOptions::default()).await;
-    let proxy = Proxy::to(server.address).await;
-    let source = Source::connect(proxy.address.to_string(), small_steps())
-        .await
-        .unwrap();
-    let session = source.begin_backup("job", STREAMS).await.unwrap();
-    let hub = Hub::new();
-    let (set, devices, engine) =
-        set_of(&hub, "set", STREAMS.into(), |engine| engine.back_up(LENGTH));
-    let streamed = session.run(devices, |_| ()).await.unwrap();
-    engine.join().unwrap().unwrap();
-    set.close().unwrap();
-    streamed.commit("facts").await.unwrap();
-
-    let restore = source.open_restore("facts").await.unwrap();
+    let (store, mut server, proxy, source) = movers_apart(small_steps()).await;
+    save(&source, STREAMS, LENGTH).await;
     let before = proxy.passed();
-    let (set, devices, engine) = set_of(&hub, "back", STREAMS.into(), Engine::restore);
-    let running = tokio::spawn(restore.run(devices, |_| ()));
+    let running = tokio::spawn(async move { restore(&source, STREAMS).await });
     for cut in 1..=8_u64 {
         eventually("bytes pass", || {
             proxy.passed() > before + cut * 2_500_000 || running.is_finished()
@@ -127,29 +90,17 @@ async fn a_restore_survives_cuts_and_deaths() {
             proxy.cut();
         }
     }
-    running.await.unwrap().unwrap();
-    for (stream, bytes) in (0..).zip(engine.join().unwrap().unwrap()) {
-        assert!(
-            bytes == stream_bytes(stream, LENGTH),
-            "stream {stream} differs"
-        );
-    }
-    set.close().unwrap();
+    assert_streams(&running.await.unwrap(), LENGTH);
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_limit_is_over_both_sides_give_up() {
-    let store = MemoryStore::default();
-    let mut options = TargetOptions::default();
-    options.session.patience = Duration::from_millis(100);
-    let server = Server::start(&store, options).await;
-    let proxy = Proxy::to(server.address).await;
+    let mut target = TargetOptions::default();
+    target.session.patience = Duration::from_millis(100);
     let mut options = small_steps();
     options.resume.limit = Duration::from_millis(200);
-    let source = Source::connect(proxy.address.to_string(), options)
-        .await
-        .unwrap();
+    let (store, server, proxy, source) = apart(target, options).await;
     let session = source.begin_backup("job", STREAMS).await.unwrap();
     let hub = Hub::new();
     let (_set, devices, engine) =
@@ -169,12 +120,7 @@ async fn when_the_limit_is_over_both_sides_give_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_comes_back_hears_why_the_session_ended() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let proxy = Proxy::to(server.address).await;
-    let source = Source::connect(proxy.address.to_string(), small_steps())
-        .await
-        .unwrap();
+    let (store, server, proxy, source) = movers_apart(small_steps()).await;
     let here = Source::connect(server.name(), small_steps()).await.unwrap();
     let session = source.begin_backup("slot", STREAMS).await.unwrap();
     let hub = Hub::new();

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::{Engine, MemoryStore, Server, quick, set_of, stream_bytes};
-use vab_mover::Source;
-use vab_mover::target::TargetOptions;
+use crate::support::{Engine, movers, quick, set_of, stream_bytes};
 use vab_vdi::memory::Hub;
 
 async fn there_and_back(devices: usize, length: usize) {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
     let hub = Hub::new();
 
     let streams = u16::try_from(devices).unwrap();
@@ -87,9 +83,7 @@ async fn two_backups_at_once() {
 
 #[tokio::test]
 async fn queries_are_answered_whatever_their_length() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let (_, server, source) = movers(quick()).await;
     assert_eq!(source.query("hello").await.unwrap(), b"HELLO");
     assert_eq!(source.query("").await.unwrap(), b"");
     assert_eq!(source.query("long").await.unwrap().len(), 3_000_000);

@@ -14,7 +14,7 @@ use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Source, Store, Stor
 use vab_vdi::Direction;
 use vab_vdi::memory::Hub;
 
-use crate::support::{MemoryStore, Server, eventually, quick, set_of};
+use crate::support::{MemoryStore, Server, eventually, quick, save, set_of};
 
 /// A store whose disk writes one block at a time, and only as many as the test says.
 #[derive(Clone, Default)]
@@ -221,14 +221,7 @@ async fn a_restore_needs_no_slot() {
     let store = MemoryStore::default();
     let server = Server::start(&store, slots(1, Duration::from_millis(20))).await;
     let source = Source::connect(server.name(), quick()).await.unwrap();
-    let hub = Hub::new();
-    let session = source.begin_backup("job", 1).await.unwrap();
-    let (set, devices, engine) = set_of(&hub, "set", 1, |engine| engine.back_up(100_000));
-    let streamed = session.run(devices, |_| ()).await.unwrap();
-    engine.join().unwrap().unwrap();
-    set.close().unwrap();
-    streamed.commit("facts").await.unwrap();
-
+    save(&source, 1, 100_000).await;
     let busy = source.begin_backup("job", 1).await.unwrap();
     source.open_restore("facts").await.unwrap();
     busy.abort("done").await;

@@ -17,6 +17,8 @@ pub(crate) struct Disk {
 
 #[derive(Debug, Default)]
 pub(crate) struct Session {
+    /// The process of the target that wrote it last.
+    pub(crate) life: u64,
     pub(crate) key: [u8; 16],
     pub(crate) streams: Vec<Stream>,
 }

@@ -1,6 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::backup::Outcome;
+use crate::tally::{Tally, Trouble};
 use crate::{backup, restore};
 
 /// Runs of each kind at effort 1.
@@ -12,17 +13,21 @@ fn number(name: &str) -> Option<u64> {
         .and_then(|value| value.parse().ok())
 }
 
-/// Makes the runs; ends with a panic that names the command to repeat the first wrong one.
-fn runs(test: &str, run: impl Fn(u64, bool) -> bool) -> u64 {
+/// Makes the runs; ends with a panic that names the command to repeat the first wrong ones.
+/// Every kind of trouble in `kinds` must have occurred.
+fn runs(test: &str, kinds: &[Trouble], run: impl Fn(u64, bool) -> (bool, Tally)) {
     if let Some(seed) = number("VAB_SEED") {
-        run(seed, true);
-        return 1;
+        let (_, tally) = run(seed, true);
+        println!("simulator: {test}, seed {seed}: {tally}");
+        return;
     }
     let count = RUNS * number("VAB_EFFORT").unwrap_or(1).max(1);
-    let (mut wrong, mut good) = (Vec::new(), 0);
-    for seed in 0..count {
-        if let Ok(success) = catch_unwind(AssertUnwindSafe(|| run(seed, false))) {
+    let first = number("VAB_FIRST_SEED").unwrap_or_default();
+    let (mut wrong, mut good, mut tally) = (Vec::new(), 0, Tally::default());
+    for seed in first..first + count {
+        if let Ok((success, troubles)) = catch_unwind(AssertUnwindSafe(|| run(seed, false))) {
             good += u64::from(success);
+            tally.add(&troubles);
         } else {
             eprintln!(
                 "seed {seed} is wrong; repeat it with: VAB_SEED={seed} cargo test -p vab-mover --test simulator {test} -- --nocapture"
@@ -34,27 +39,26 @@ fn runs(test: &str, run: impl Fn(u64, bool) -> bool) -> u64 {
         }
     }
     println!(
-        "simulator: {count} runs, {} wrong ({test}: {good} to a good end)",
+        "simulator: {test}, {count} runs from seed {first}: {} wrong, {good} to a good end; {tally}",
         wrong.len()
     );
     assert!(wrong.is_empty(), "wrong seeds: {wrong:?}");
-    good
+    for kind in kinds {
+        assert!(tally.of(*kind) > 0, "{kind:?} never occurred");
+    }
+    assert!(good > count / 2, "only {good} came to a good end");
 }
 
 #[test]
 fn backups() {
-    let good = runs("backups", |seed, trace| {
-        backup::run(seed, trace) == Outcome::Committed
+    let kinds = [Trouble::BOTH.as_slice(), Trouble::BACKUP.as_slice()].concat();
+    runs("backups", &kinds, |seed, trace| {
+        let (outcome, tally) = backup::run(seed, trace);
+        (outcome == Outcome::Committed, tally)
     });
-    if number("VAB_SEED").is_none() {
-        assert!(good > RUNS / 2, "only {good} backups came to a good end");
-    }
 }
 
 #[test]
 fn restores() {
-    let good = runs("restores", restore::run);
-    if number("VAB_SEED").is_none() {
-        assert!(good > RUNS / 2, "only {good} restores came to a good end");
-    }
+    runs("restores", &Trouble::BOTH, restore::run);
 }

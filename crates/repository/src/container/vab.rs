@@ -39,18 +39,22 @@ impl VabFile {
     /// The bytes from `offset` on, exactly so many.
     pub(crate) fn exactly(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
         let mut bytes = vec![0; length];
-        let found = self.file.read_at(&mut bytes, offset)?;
-        if found < length {
-            return Err(self.damaged(
-                offset,
-                DecodeError::Truncated {
-                    part: Part::RecordPayload,
-                    needed: length as u64,
-                    found: found as u64,
-                },
-            ));
-        }
+        self.fill(offset, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Fills `bytes` from `offset` on.
+    pub(crate) fn fill(&self, offset: u64, bytes: &mut [u8]) -> Result<(), ReadError> {
+        let found = self.file.read_at(bytes, offset)?;
+        if found == bytes.len() {
+            return Ok(());
+        }
+        let cut_short = DecodeError::Truncated {
+            part: Part::RecordPayload,
+            needed: bytes.len() as u64,
+            found: found as u64,
+        };
+        Err(self.damaged(offset, cut_short))
     }
 
     /// The commit record that is due at `position`.

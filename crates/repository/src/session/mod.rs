@@ -1,6 +1,7 @@
 //! Sessions: one backup on its way in, or back out.
 
 mod append;
+mod buffers;
 mod error;
 pub(crate) mod note;
 mod placement;

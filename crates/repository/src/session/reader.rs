@@ -9,6 +9,7 @@ use vab_format::record::{FRAME_LENGTH, Head, Position};
 use vab_format::stream::StreamEnd;
 use vab_format::vab::{Commit, Found, IndexEntry, IndexSegment, SegmentRef};
 
+use super::buffers::Buffers;
 use crate::container::{FoundCommit, ReadError, VabFile, decode_frame, read_key_area};
 use crate::point::StoredPoint;
 
@@ -25,6 +26,7 @@ pub struct SessionReader {
     commit_offset: u64,
     /// The index segment that each stream was read through last.
     segments: Vec<Mutex<Option<Arc<IndexSegment>>>>,
+    buffers: Buffers,
 }
 
 impl SessionReader {
@@ -42,6 +44,7 @@ impl SessionReader {
             commit: found.commit,
             point,
             segments,
+            buffers: Buffers::default(),
         }
     }
 
@@ -155,9 +158,10 @@ impl SessionReader {
         let wrong = |source| self.vab.damaged(at, source);
         // An entry's lengths were checked against the limits when the index was read.
         let length = usize::try_from(entry.record_length()).unwrap_or(usize::MAX);
-        let record = self.vab.exactly(at, length)?;
-        let frame = decode_frame(&record, &self.position(at)).map_err(wrong)?;
-        let body = record.get(FRAME_LENGTH..).unwrap_or_default();
+        let mut record = self.buffers.take(length);
+        self.vab.fill(at, record.bytes_mut())?;
+        let frame = decode_frame(record.as_ref(), &self.position(at)).map_err(wrong)?;
+        let body = record.as_ref().get(FRAME_LENGTH..).unwrap_or_default();
         let payload_length = frame.payload(body).map_err(wrong)?.len();
         self.of_this(at, frame.head.session())?;
         let Head::Block(header) = frame.head else {
@@ -173,7 +177,7 @@ impl SessionReader {
                 found: header.sequence,
             }));
         }
-        let payload = Bytes::from(record).slice(FRAME_LENGTH..FRAME_LENGTH + payload_length);
+        let payload = Bytes::from_owner(record).slice(FRAME_LENGTH..FRAME_LENGTH + payload_length);
         Ok((header, payload))
     }
 

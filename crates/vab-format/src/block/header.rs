@@ -50,6 +50,18 @@ impl BlockHeader {
     pub fn for_raw(session: Uuid, stream: u16, sequence: u64, offset: u64, payload: &[u8]) -> Self {
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let crc = checksum::crc32c(payload);
+        Self::for_checksum(session, stream, sequence, offset, (length, crc))
+    }
+
+    /// The header of a block that is stored as it is, for who has counted its bytes and put their
+    /// checksum together while they came.
+    pub const fn for_checksum(
+        session: Uuid,
+        stream: u16,
+        sequence: u64,
+        offset: u64,
+        (length, crc): (u32, u32),
+    ) -> Self {
         Self {
             session,
             stream,

@@ -1,5 +1,6 @@
 //! One device of an engine.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,6 +30,8 @@ pub struct EngineDevice {
     next_ticket: u64,
     /// Tickets of commands that are not completed.
     outstanding: Vec<u64>,
+    /// Sizes of the reads that are not completed.
+    asked: VecDeque<usize>,
     /// Bytes that were read but not yet asked for, from `taken` on.
     rest: Vec<u8>,
     taken: usize,
@@ -54,6 +57,7 @@ impl EngineDevice {
             timeout,
             next_ticket: 0,
             outstanding: Vec::with_capacity(OpenSetRequest::MAX_DEPTH),
+            asked: VecDeque::new(),
             rest: Vec::new(),
             taken: 0,
             end_of_data: false,
@@ -154,6 +158,39 @@ impl EngineDevice {
         Ok(count)
     }
 
+    /// Shows `take` the next bytes of the stream where they lie, some at least; `None` is the end
+    /// of the data. The way without a copy: meanwhile the client fills the next buffer, with at
+    /// most `size` bytes (whole blocks, one at least).
+    ///
+    /// # Errors
+    /// When the client failed a command, is gone, or aborted. The device is dead then.
+    pub fn read_with<R>(
+        &mut self,
+        size: usize,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, EngineError> {
+        self.check()?;
+        if self.taken < self.rest.len() {
+            let answer = take(self.rest.get(self.taken..).unwrap_or_default());
+            self.taken = self.rest.len();
+            return Ok(Some(answer));
+        }
+        if self.end_of_data {
+            return Ok(None);
+        }
+        if self.asked.is_empty() {
+            self.ask(size)?;
+        }
+        let done = self.next_read()?;
+        if !self.end_of_data && self.configuration.depth > 1 {
+            self.ask(size)?;
+        }
+        let data = done.buffer.bytes().get(..done.bytes).unwrap_or_default();
+        let answer = (!data.is_empty()).then(|| take(data));
+        self.link.recycle(done.buffer);
+        Ok(answer)
+    }
+
     /// Has the client make everything durable that was written.
     ///
     /// # Errors
@@ -198,29 +235,11 @@ impl EngineDevice {
     }
 
     fn read_command(&mut self, into: &mut [u8]) -> Result<usize, EngineError> {
-        let geometry = self.configuration.geometry;
-        let block = geometry.block_size() as usize;
-        let blocks = (into.len() / block).max(1);
-        let size = (blocks * block).min(geometry.max_len());
-        let buffer = self
-            .link
-            .buffer(self.timeout)
-            .map_err(|error| self.fail(error))?;
-        self.submit(CommandCode::READ, size, buffer)?;
-        let done = self.next_completion()?;
-        if !done.code.is_success() && !done.code.is_end_of_data() {
-            return Err(self.fail(failed(&done)));
+        if self.asked.is_empty() {
+            self.ask(into.len())?;
         }
-        let Some(data) = done
-            .buffer
-            .bytes()
-            .get(..done.bytes)
-            .filter(|_| done.bytes <= size)
-        else {
-            let reason = format!("a read of {size} bytes completed with {}", done.bytes);
-            return Err(self.fail(EngineError::Protocol { reason }));
-        };
-        self.end_of_data = done.code.is_end_of_data() || done.bytes == 0;
+        let done = self.next_read()?;
+        let data = done.buffer.bytes().get(..done.bytes).unwrap_or_default();
         let count = copy(data, into);
         self.rest.clear();
         self.rest
@@ -228,6 +247,36 @@ impl EngineDevice {
         self.taken = 0;
         self.link.recycle(done.buffer);
         Ok(count)
+    }
+
+    /// Asks for the next bytes of the stream: as many whole blocks as fit into `room`.
+    fn ask(&mut self, room: usize) -> Result<(), EngineError> {
+        let geometry = self.configuration.geometry;
+        let block = geometry.block_size() as usize;
+        let blocks = (room / block).max(1);
+        let size = (blocks * block).min(geometry.max_len());
+        let buffer = self
+            .link
+            .buffer(self.timeout)
+            .map_err(|error| self.fail(error))?;
+        self.submit(CommandCode::READ, size, buffer)?;
+        self.asked.push_back(size);
+        Ok(())
+    }
+
+    /// Waits for the oldest bytes that were asked for.
+    fn next_read(&mut self) -> Result<Completion, EngineError> {
+        let done = self.next_completion()?;
+        let size = self.asked.pop_front().unwrap_or_default();
+        if !done.code.is_success() && !done.code.is_end_of_data() {
+            return Err(self.fail(failed(&done)));
+        }
+        if done.bytes > size || done.bytes > done.buffer.bytes().len() {
+            let reason = format!("a read of {size} bytes completed with {}", done.bytes);
+            return Err(self.fail(EngineError::Protocol { reason }));
+        }
+        self.end_of_data = done.code.is_end_of_data() || done.bytes == 0;
+        Ok(done)
     }
 
     fn barrier(&mut self, code: CommandCode) -> Result<(), EngineError> {
@@ -313,7 +362,9 @@ impl EngineDevice {
     }
 
     fn settle(&mut self, done: Completion) -> Result<(), EngineError> {
-        if !done.code.is_success() {
+        // A read that nobody waits for any more may well have come to the end.
+        let unread = done.command == CommandCode::READ && self.asked.pop_front().is_some();
+        if !done.code.is_success() && !(unread && done.code.is_end_of_data()) {
             return Err(self.fail(failed(&done)));
         }
         self.link.recycle(done.buffer);

@@ -92,7 +92,7 @@ impl ClientDeviceLink for ClientDevice {
         // Only what was read has to travel back; other buffers are free from here on, even while
         // the engine's thread waits for one.
         if completion.command != CommandCode::READ
-            && let Buffer::Owned(buffer) = std::mem::take(&mut completion.buffer)
+            && let Buffer::Aligned(buffer) = std::mem::take(&mut completion.buffer)
         {
             self.shared.pool.give(buffer);
         }

@@ -88,12 +88,12 @@ impl EngineDeviceLink for Device {
         self.check()?;
         let limit = timeout.unwrap_or_default();
         taken
-            .map(Buffer::Owned)
+            .map(Buffer::Aligned)
             .ok_or(EngineError::Timeout { limit })
     }
 
     fn recycle(&mut self, buffer: Buffer) {
-        if let Buffer::Owned(buffer) = buffer {
+        if let Buffer::Aligned(buffer) = buffer {
             self.shared.pool.give(buffer);
         }
     }

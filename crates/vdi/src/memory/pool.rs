@@ -3,6 +3,7 @@
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use crate::buffer::Aligned;
 use crate::sync::{lock, wait_while};
 
 /// A bounded number of buffers, made when they are first needed.
@@ -14,7 +15,7 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct State {
-    free: Vec<Vec<u8>>,
+    free: Vec<Aligned>,
     /// Buffers that may still be made.
     unmade: usize,
     /// Bytes of one buffer.
@@ -36,7 +37,7 @@ impl Pool {
         &self,
         timeout: Option<Duration>,
         over: impl Fn() -> bool,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Aligned> {
         let state = lock(&self.state);
         let none_free = |state: &mut State| state.free.is_empty() && state.unmade == 0 && !over();
         let (mut state, _) = wait_while(&self.freed, state, timeout, none_free);
@@ -46,11 +47,11 @@ impl Pool {
         state.unmade = state.unmade.checked_sub(1)?;
         let length = state.length;
         drop(state);
-        Some(vec![0; length])
+        Some(Aligned::new(length))
     }
 
     /// Gives a buffer back.
-    pub(super) fn give(&self, buffer: Vec<u8>) {
+    pub(super) fn give(&self, buffer: Aligned) {
         lock(&self.state).free.push(buffer);
         self.freed.notify_one();
     }
@@ -74,7 +75,8 @@ mod tests {
         pool.configure(2, 16);
         let first = pool.take(AT_ONCE, || false).unwrap();
         let second = pool.take(AT_ONCE, || false).unwrap();
-        assert_eq!((first.len(), second.len()), (16, 16));
+        let lengths = [&first, &second].map(|buffer| buffer.bytes().len());
+        assert_eq!(lengths, [16, 16]);
         assert!(pool.take(AT_ONCE, || false).is_none());
         pool.give(first);
         assert!(pool.take(AT_ONCE, || false).is_some());

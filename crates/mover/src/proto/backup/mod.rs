@@ -1,9 +1,10 @@
 //! Streams from the source to the target.
 
 mod source;
-mod source_stream;
 mod target;
-mod target_stream;
+#[cfg(test)]
+mod tests;
 
-pub use source::{Event as SourceEvent, Source, SourceConfig};
+pub use super::link::SourceConfig;
+pub use source::{Event as SourceEvent, Source};
 pub use target::{Ending, Event as TargetEvent, Target, TargetConfig, Terms};

@@ -4,8 +4,8 @@ use vab_mover::source::ConnectError;
 use vab_mover::target::TargetOptions;
 
 use super::good::{GoodSession, World};
-use super::log::Log;
 use super::papers::{Authority, Time, connect_with, pinning, self_signed, serve_with, trusting};
+use crate::support::Log;
 use crate::support::{MemoryStore, Server, eventually};
 
 fn problem(error: ConnectError) -> TlsProblem {

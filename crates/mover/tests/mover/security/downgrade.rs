@@ -9,8 +9,8 @@ use vab_mover::target::TargetOptions;
 use vab_mover::{Source, SourceOptions};
 
 use super::good::{GoodSession, World};
-use super::log::Log;
 use super::papers::{TOKEN, pinning, serve_with, token, trusting};
+use crate::support::Log;
 use crate::support::{MemoryStore, Server, eventually, quick};
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use vab_mover::Source;
 use vab_mover::security::ClientRule;
 
 use super::good::{GoodSession, World};
-use super::log::Log;
 use super::papers::{serve_with, trusting};
+use crate::support::Log;
 use crate::support::{MemoryStore, Server, eventually};
 
 /// Bytes of memory this process has, where the system says so.

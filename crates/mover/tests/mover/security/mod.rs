@@ -6,7 +6,6 @@ mod downgrade;
 mod good;
 mod hostile;
 mod idle;
-mod log;
 mod papers;
 mod peers;
 mod replay;

@@ -10,9 +10,9 @@ use vab_mover::security::ClientRule;
 use vab_mover::target::TargetOptions;
 
 use super::good::World;
-use super::log::Log;
 use super::papers::{serve_with, trusting};
-use crate::support::{MemoryStore, Server, eventually, quick};
+use crate::support::Log;
+use crate::support::{MemoryStore, Server, eventually, movers, quick};
 
 type Recorded = Arc<Mutex<Vec<Vec<u8>>>>;
 
@@ -117,9 +117,7 @@ async fn a_recorded_plain_greeting_does_not_attach_to_its_session() {
 
 #[tokio::test]
 async fn a_session_is_not_taken_up_without_its_key() {
-    let store = MemoryStore::default();
-    let server = Server::start(&store, TargetOptions::default()).await;
-    let source = Source::connect(server.name(), quick()).await.unwrap();
+    let (store, server, source) = movers(quick()).await;
     let session = source.begin_backup("job", 1).await.unwrap();
     let resume = Control::Resume {
         session: *session.session().as_bytes(),

@@ -3,8 +3,8 @@ use vab_mover::source::ConnectError;
 use vab_mover::{RefusalKind, Source};
 
 use super::good::{GoodSession, World};
-use super::log::Log;
 use super::papers::{TOKEN, pinning, serve_with, token, trusting};
+use crate::support::Log;
 use crate::support::{MemoryStore, Server, eventually};
 
 const OTHER: &[u8] = b"0123456789abcdef0123456789abcdeF";

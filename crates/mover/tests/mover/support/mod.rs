@@ -1,7 +1,9 @@
 //! A store in memory with faults to switch on, and an engine that writes and reads known bytes.
 
 mod engine;
+mod log;
 mod proxy;
+mod setup;
 mod store;
 
 use std::net::SocketAddr;
@@ -14,7 +16,12 @@ use vab_mover::Store;
 use vab_mover::target::{self, Exposure, ServeError, TargetOptions};
 
 pub(crate) use engine::{Engine, set_of, stream_bytes};
+pub(crate) use log::Log;
 pub(crate) use proxy::Proxy;
+pub(crate) use setup::{
+    apart, assert_streams, cut_often, movers, movers_apart, quick, restore, save, small_steps,
+    small_steps_of,
+};
 pub(crate) use store::{Fault, MemoryStore, Saved};
 
 /// A target mover on a port of loopback.
@@ -71,14 +78,6 @@ impl Server {
         self.task.abort();
         let _ = self.task.await;
     }
-}
-
-/// Options that come back quickly.
-pub(crate) fn quick() -> vab_mover::SourceOptions {
-    let mut options = vab_mover::SourceOptions::default();
-    options.resume.first_delay = Duration::from_millis(5);
-    options.resume.longest_delay = Duration::from_millis(50);
-    options
 }
 
 /// Waits until `is` holds; a limit ends a test that would hang.

@@ -1,9 +1,10 @@
-//! One backup session from its begin to its end.
+//! One backup from its begin to its end, whichever processes die meanwhile.
 
+mod attempt;
 mod check;
-mod faults;
 mod source;
 mod store;
+mod strikes;
 mod target;
 
 use std::collections::BTreeMap;
@@ -12,17 +13,19 @@ use std::time::Duration;
 use uuid::Uuid;
 use vab_format::stream::StreamEnd;
 use vab_mover::Block;
-use vab_mover::proto::backup::{Source, SourceConfig, Target, TargetConfig};
-use vab_mover::proto::frame::Limits;
-use vab_mover::proto::{Failure, FrameDecoder, Position};
+use vab_mover::proto::backup::{Target, TargetConfig};
+use vab_mover::proto::frame::Frame;
+use vab_mover::proto::{Failure, FrameDecoder};
 
 use crate::disk::Disk;
-use crate::net::{Agenda, Arrival, End, LocalClock, Network, SECOND, Time};
+use crate::faults::{self, Fault};
+use crate::net::{Agenda, Arrival, End, LocalClock, Network, SECOND, Time, slowness};
 use crate::random::Random;
+use crate::tally::Tally;
+use attempt::{Attempt, Past, Script};
 
 /// Nothing may take longer, faults and limits included.
-const LONGEST: Time = 6 * 3600 * SECOND;
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+const LONGEST: Time = 24 * 3600 * SECOND;
 
 /// How the run ended at the source.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +37,12 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 enum Event {
     Net(Arrival),
-    Dialed,
+    /// A process of the source comes to life and begins a backup.
+    Start,
+    /// The connection that an attempt asked for is there, or not.
+    Dialed {
+        attempt: usize,
+    },
     Wake(End),
     Engine(u16),
     Store {
@@ -42,11 +50,15 @@ enum Event {
         session: Uuid,
         what: Done,
     },
-    Cut,
-    Kill,
+    /// A request that waited for the end of an older session is looked at again.
+    Again {
+        life: u64,
+        conn: u64,
+        frame: Frame,
+    },
+    Fault(Fault),
+    /// A process of the target comes to life.
     Restart,
-    Jump(End),
-    Abort,
 }
 
 #[derive(Debug)]
@@ -68,16 +80,19 @@ enum StoreFault {
     Commit,
 }
 
-/// What the engine has to write to one device.
-struct Script {
-    blocks: Vec<Vec<u8>>,
-    flushes: Vec<usize>,
-    at: Position,
-    durable: u64,
-    waits: bool,
-    finished: bool,
+impl StoreFault {
+    fn draw(random: &mut Random) -> Self {
+        match random.between(1, 60) {
+            1 => Self::Write(random.between(1, 30)),
+            2 => Self::Sync,
+            3 => Self::Commit,
+            _ => Self::None,
+        }
+    }
 }
 
+/// The process of the target that runs.
+#[derive(Default)]
 struct Process {
     sessions: BTreeMap<Uuid, (Target, Option<u64>)>,
     /// Connections whose first request has not come.
@@ -85,26 +100,39 @@ struct Process {
     decoders: BTreeMap<u64, FrameDecoder>,
     /// When the last write of each stream ends.
     busy: BTreeMap<(Uuid, u16), Time>,
+    /// Payload bytes of each stream that the store was handed and has not written.
+    unwritten: BTreeMap<(Uuid, u16), u64>,
 }
 
+/// What may keep a backup from its commit, if it happened.
+#[derive(Clone, Copy, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "facts of a run that have nothing in common"
+    reason = "excuses that have nothing in common"
 )]
+struct Excuses {
+    aborted: bool,
+    store: bool,
+    /// A clock jumped by more than a minute: a time limit may have passed.
+    jumped: bool,
+    /// A request of a source that is gone came late, and what nobody had taken up made way.
+    displaced: bool,
+}
+
 struct World {
     random: Random,
     agenda: Agenda<Event>,
     network: Network,
     disk: Disk,
     trace: bool,
-    source: Source,
-    source_clock: LocalClock,
-    source_conn: Option<u64>,
-    source_decoder: FrameDecoder,
-    session: Option<Uuid>,
     scripts: Vec<Script>,
+    /// Payload bytes of one stream that the source keeps.
     share: u64,
-    committing: bool,
+    /// The longest payload.
+    largest: u64,
+    attempt: Option<Attempt>,
+    past: Vec<Past>,
+    source_clock: LocalClock,
     outcome: Option<Outcome>,
     process: Option<Process>,
     life: u64,
@@ -112,9 +140,9 @@ struct World {
     config: TargetConfig,
     fault: StoreFault,
     writes: u64,
-    broken: bool,
-    /// The target heard of the source after the session began.
-    confirmed: bool,
+    /// The session of which a write failed: no other write follows.
+    broken: Option<Uuid>,
+    excuses: Excuses,
     slowness: Time,
 }
 
@@ -122,20 +150,16 @@ struct World {
 ///
 /// # Panics
 /// If a promise of the protocol is broken.
-pub(crate) fn run(seed: u64, trace: bool) -> Outcome {
+pub(crate) fn run(seed: u64, trace: bool) -> (Outcome, Tally) {
     let mut world = World::new(seed, trace);
-    let (aborted, faulty) = world.faults();
-    world.pump_source();
-    for stream in 0..world.scripts.len() {
-        world
-            .agenda
-            .after(0, Event::Engine(u16::try_from(stream).unwrap()));
-    }
+    let faults = faults::draw(world.slowness, &mut world.random);
+    faults::put(&mut world.agenda, &faults, Event::Fault);
+    world.begin();
     while let Some(event) = world.agenda.next() {
         assert!(world.agenda.now < LONGEST, "it never ends");
         world.happen(event);
     }
-    world.check(aborted, faulty)
+    world.check()
 }
 
 impl World {
@@ -143,29 +167,8 @@ impl World {
         let mut random = Random::new(seed);
         let streams = random.between(1, 4);
         let largest = random.between(1, 200);
-        let scripts: Vec<Script> = (0..streams)
-            .map(|_| {
-                let count = if random.chance(10) {
-                    0
-                } else {
-                    random.between(1, 25)
-                };
-                let blocks: Vec<Vec<u8>> = (0..count)
-                    .map(|_| {
-                        let length = random.between(1, largest);
-                        random.bytes(usize::try_from(length).unwrap())
-                    })
-                    .collect();
-                let flushes = (0..=blocks.len()).filter(|_| random.chance(10)).collect();
-                Script {
-                    blocks,
-                    flushes,
-                    at: Position::default(),
-                    durable: 0,
-                    waits: false,
-                    finished: false,
-                }
-            })
+        let scripts = (0..streams)
+            .map(|_| Script::new(largest, &mut random))
             .collect();
         let share = random.between(2 * largest, 10 * largest);
         let mut config = TargetConfig {
@@ -174,47 +177,31 @@ impl World {
             ..TargetConfig::default()
         };
         config.sync_age = Duration::from_millis(random.between(1, 5000));
-        let mut source_config = SourceConfig {
-            seed,
-            ..SourceConfig::default()
-        };
-        source_config.resume.limit = LIMIT;
-        let key = [seed.to_le_bytes()[0]; 16];
-        let now = LocalClock::default().moment(0);
-        let retain = share * streams;
-        let count = u16::try_from(streams).unwrap();
-        let source = Source::new(source_config, key, b"job".to_vec(), count, retain, now).unwrap();
-        let mut network = Network::default();
-        let delay = random.between(50, 50_000);
-        let conn = network.connect(delay);
-        let slowness = random.between(10, 100_000);
-        let mut world = Self {
+        let slowness = slowness(&mut random);
+        let fault = StoreFault::draw(&mut random);
+        Self {
             random,
             agenda: Agenda::new(),
-            network,
+            network: Network::default(),
             disk: Disk::default(),
             trace,
-            source,
-            source_clock: LocalClock::default(),
-            source_conn: Some(conn),
-            source_decoder: FrameDecoder::new(Limits::CONTROL),
-            session: None,
             scripts,
             share,
-            committing: false,
+            largest,
+            attempt: None,
+            past: Vec::new(),
+            source_clock: LocalClock::new(),
             outcome: None,
-            process: Some(Process::new()),
+            process: Some(Process::default()),
             life: 1,
-            target_clock: LocalClock::default(),
+            target_clock: LocalClock::new(),
             config,
-            fault: StoreFault::None,
+            fault,
             writes: 0,
-            broken: false,
-            confirmed: false,
+            broken: None,
+            excuses: Excuses::default(),
             slowness,
-        };
-        world.accept(conn);
-        world
+        }
     }
 
     fn note(&self, what: impl FnOnce() -> String) {
@@ -226,9 +213,20 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Net(Arrival::Bytes { conn, to, bytes }) => self.bytes(conn, to, &bytes),
-            Event::Net(Arrival::Closed { conn, to }) => self.closed(conn, to),
-            Event::Dialed => self.dialed(),
+            Event::Net(arrival) => {
+                let arrivals =
+                    self.network
+                        .deliver(arrival, &mut self.random, &mut self.agenda, Event::Net);
+                for arrival in arrivals {
+                    match arrival {
+                        Arrival::Bytes { conn, to, bytes } => self.bytes(conn, to, &bytes),
+                        Arrival::Closed { conn, to } => self.closed(conn, to),
+                        Arrival::Awake { .. } | Arrival::Snap { .. } => {}
+                    }
+                }
+            }
+            Event::Start => self.begin(),
+            Event::Dialed { attempt } => self.dialed(attempt),
             Event::Wake(end) => self.wake(end),
             Event::Engine(stream) => self.engine(stream),
             Event::Store {
@@ -236,39 +234,15 @@ impl World {
                 session,
                 what,
             } => self.store(life, session, what),
-            Event::Cut => {
-                let live: Vec<u64> = self
-                    .network
-                    .conns
-                    .iter()
-                    .filter(|(_, conn)| !conn.broken && conn.open == [true, true])
-                    .map(|(number, _)| *number)
-                    .collect();
-                if let Some(conn) = live.last().copied() {
-                    self.note(|| format!("cut of connection {conn}"));
-                    self.network
-                        .cut(conn, &mut self.random, &mut self.agenda, Event::Net);
+            Event::Again { life, conn, frame } => {
+                if life == self.life && self.network.is_open(conn, End::Target) {
+                    self.request(conn, frame);
                 }
             }
-            Event::Kill => self.kill(),
+            Event::Fault(fault) => self.strike(fault),
             Event::Restart => {
                 self.note(|| "target starts".to_owned());
-                self.process.get_or_insert_with(Process::new);
-            }
-            Event::Jump(end) => {
-                let by = self.random.between(1, 60 * SECOND);
-                self.note(|| format!("clock of {end:?} jumps"));
-                match end {
-                    End::Source => self.source_clock.jump(by),
-                    End::Target => self.target_clock.jump(by),
-                }
-                self.agenda.after(0, Event::Wake(end));
-            }
-            Event::Abort => {
-                let now = self.source_clock.moment(self.agenda.now);
-                self.note(|| "source aborts".to_owned());
-                self.source.abort(now, "the user wants no backup");
-                self.pump_source();
+                self.process.get_or_insert_default();
             }
         }
     }
@@ -279,7 +253,9 @@ impl World {
             End::Source => {
                 self.source_clock.wake = None;
                 let moment = self.source_clock.moment(now);
-                self.source.handle_timeout(moment);
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.core.handle_timeout(moment);
+                }
                 self.pump_source();
             }
             End::Target => {
@@ -297,8 +273,8 @@ impl World {
 
     fn bytes(&mut self, conn: u64, to: End, bytes: &[u8]) {
         let arrives = self.network.arrive(conn, to, bytes.len());
-        if arrives && to == End::Source && self.source_conn == Some(conn) {
-            self.source_bytes(bytes);
+        if arrives && to == End::Source {
+            self.source_bytes(conn, bytes);
         } else if arrives && to == End::Target {
             self.target_bytes(conn, bytes);
         }
@@ -314,20 +290,8 @@ impl World {
         self.note(|| format!("{to:?} sees the end of connection {conn}"));
         self.network.close(conn, to, &mut self.agenda, Event::Net);
         match to {
-            End::Source if self.source_conn == Some(conn) => self.source_lost("cut"),
-            End::Source => {}
+            End::Source => self.source_lost(conn, "cut"),
             End::Target => self.target_lost(conn, "cut"),
-        }
-    }
-}
-
-impl Process {
-    fn new() -> Self {
-        Self {
-            sessions: BTreeMap::new(),
-            fresh: BTreeMap::new(),
-            decoders: BTreeMap::new(),
-            busy: BTreeMap::new(),
         }
     }
 }

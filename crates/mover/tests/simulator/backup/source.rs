@@ -1,88 +1,122 @@
 //! The source and its engine.
 
-use bytes::Bytes;
-use vab_format::block::BlockHeader;
-use vab_mover::Block;
-use vab_mover::proto::FrameDecoder;
 use vab_mover::proto::backup::SourceEvent;
-use vab_mover::proto::frame::Limits;
+use vab_mover::proto::control::Control;
+use vab_mover::proto::frame::{Frame, Limits};
+use vab_mover::proto::{Failure, FrameDecoder};
+use vab_mover::{Refusal, RefusalKind};
 
+use super::attempt::{Attempt, Step};
 use super::{Event, Outcome, World};
-use crate::net::{End, SECOND};
+use crate::net::{End, SECOND, slowness};
+use crate::tally::Trouble;
 
 impl World {
-    pub(super) fn source_bytes(&mut self, bytes: &[u8]) {
-        self.source_decoder.feed(bytes);
+    /// A process of the source begins a backup, as soon as somebody answers.
+    pub(super) fn begin(&mut self) {
+        let first = self.past.is_empty();
+        if self.process.is_none() || (!first && self.random.chance(10)) {
+            self.agenda.after(30 * SECOND, Event::Start);
+            return;
+        }
+        let conn = self.network.connect(&mut self.random);
+        self.note(|| format!("source begins on connection {conn}"));
+        let streams = self.scripts.len();
+        let retain = self.share * streams as u64;
         let now = self.source_clock.moment(self.agenda.now);
-        self.source.heard(now);
-        while let Some(frame) = self.source_decoder.next_frame().unwrap() {
-            self.note(|| format!("source has {}", frame.name()));
-            self.source.handle(now, frame);
+        self.attempt = Some(Attempt::new(streams, retain, conn, &mut self.random, now));
+        self.accept(conn);
+        self.pump_source();
+    }
+
+    pub(super) fn source_bytes(&mut self, conn: u64, bytes: &[u8]) {
+        let now = self.source_clock.moment(self.agenda.now);
+        match &mut self.attempt {
+            Some(attempt) if attempt.conn == Some(conn) => {
+                attempt.decoder.feed(bytes);
+                attempt.core.heard(now);
+            }
+            _ => return,
+        }
+        while let Some(attempt) = &mut self.attempt
+            && let Some(frame) = attempt.decoder.next_frame().unwrap()
+        {
+            let name = frame.name();
+            attempt.core.handle(now, frame);
+            self.note(|| format!("source has {name}"));
             self.pump_source();
         }
     }
 
-    pub(super) fn source_lost(&mut self, cause: &str) {
-        self.source_conn = None;
+    pub(super) fn source_lost(&mut self, conn: u64, cause: &str) {
         let now = self.source_clock.moment(self.agenda.now);
-        self.source.disconnected(now, cause);
-        self.pump_source();
+        if let Some(attempt) = &mut self.attempt
+            && attempt.conn == Some(conn)
+        {
+            attempt.conn = None;
+            attempt.core.disconnected(now, cause);
+            self.pump_source();
+        }
     }
 
-    pub(super) fn dialed(&mut self) {
+    pub(super) fn dialed(&mut self, number: usize) {
+        if number != self.past.len() {
+            return;
+        }
         let now = self.source_clock.moment(self.agenda.now);
-        if self.process.is_none() || self.random.chance(10) {
-            self.source.connect_failed(now, "connection refused");
+        let reachable = self.process.is_some() && !self.random.chance(10);
+        let ghostly = self.random.chance(8);
+        let conn = reachable.then(|| self.network.connect(&mut self.random));
+        let ghost = conn
+            .filter(|_| ghostly)
+            .map(|_| self.network.connect(&mut self.random));
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        if let Some(conn) = conn {
+            attempt.conn = Some(conn);
+            attempt.ghost = ghost;
+            attempt.decoder = FrameDecoder::new(Limits::CONTROL);
+            attempt.core.connected(now);
         } else {
-            let delay = self.random.between(50, 50_000);
-            let conn = self.network.connect(delay);
+            self.network.tally.count(Trouble::Unreachable);
+            attempt.core.connect_failed(now, "connection refused");
+        }
+        for conn in conn.into_iter().chain(ghost) {
             self.note(|| format!("connection {conn}"));
             self.accept(conn);
-            self.source_conn = Some(conn);
-            self.source_decoder = FrameDecoder::new(Limits::CONTROL);
-            self.source.connected(now);
         }
         self.pump_source();
     }
 
     pub(super) fn pump_source(&mut self) {
-        while let Some(event) = self.source.poll_event() {
+        while let Some(event) = self
+            .attempt
+            .as_mut()
+            .and_then(|attempt| attempt.core.poll_event())
+        {
             self.source_event(event);
         }
-        while let Some(conn) = self.source_conn {
-            if !self.network.takes(conn, End::Source) {
-                break;
-            }
-            let Some(frame) = self.source.poll_transmit() else {
-                break;
-            };
+        while let Some((conn, frame)) = self.next_frame() {
             self.note(|| format!("source sends {}", frame.name()));
-            self.network.send(
-                conn,
-                End::Source,
-                frame,
-                &mut self.random,
-                &mut self.agenda,
-                Event::Net,
-            );
+            self.send(conn, End::Source, frame);
         }
+        let limit = self.share * self.scripts.len() as u64;
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        let takes = attempt
+            .conn
+            .is_some_and(|conn| self.network.takes(conn, End::Source));
         assert!(
-            self.source_conn
-                .is_none_or(|conn| !self.network.takes(conn, End::Source))
-                || !self.source.wants_transmit(),
+            !takes || !attempt.core.wants_transmit(),
             "wants to send, and sends nothing"
         );
-        let kept = self.source.kept_bytes();
-        let limit = self.share * self.scripts.len() as u64;
+        let kept = attempt.core.kept_bytes();
         assert!(kept <= limit, "{kept} bytes are kept where {limit} may be");
-        if self.source.is_over() {
-            if let Some(conn) = self.source_conn.take() {
-                self.network
-                    .close(conn, End::Source, &mut self.agenda, Event::Net);
-            }
-            return;
-        }
-        if let Some(moment) = self.source.poll_timeout() {
+        if attempt.core.is_over() {
+            self.hang_up();
+        } else if let Some(moment) = attempt.core.poll_timeout() {
             let time = self.source_clock.time_of(moment);
             if self.source_clock.wake.is_none_or(|wake| time < wake) {
                 self.source_clock.wake = Some(time);
@@ -91,50 +125,107 @@ impl World {
         }
     }
 
-    pub(super) fn source_event(&mut self, event: SourceEvent) {
+    /// The next frame of the source, if its connection takes one.
+    fn next_frame(&mut self) -> Option<(u64, Frame)> {
+        let attempt = self.attempt.as_mut()?;
+        let conn = attempt.conn?;
+        if !self.network.takes(conn, End::Source) {
+            return None;
+        }
+        let frame = attempt.core.poll_transmit()?;
+        if let Frame::Control(Control::Commit { .. }) = &frame {
+            attempt.commit_sent = true;
+        }
+        if let Some(ghost) = attempt.ghost.take() {
+            let again = frame.clone();
+            self.send(ghost, End::Source, again);
+        }
+        Some((conn, frame))
+    }
+
+    pub(super) fn send(&mut self, conn: u64, from: End, frame: Frame) {
+        let (random, agenda) = (&mut self.random, &mut self.agenda);
+        self.network
+            .send(conn, from, frame, random, agenda, Event::Net);
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(conn) = self.attempt.as_mut().and_then(|at| at.conn.take()) {
+            self.network
+                .close(conn, End::Source, &mut self.agenda, Event::Net);
+        }
+    }
+
+    fn source_event(&mut self, event: SourceEvent) {
         self.note(|| format!("source: {event:?}"));
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
         match event {
             SourceEvent::Connect => {
-                let delay = self.random.between(100, SECOND);
-                self.agenda.after(delay, Event::Dialed);
+                let longest = slowness(&mut self.random);
+                let delay = self.random.between(10, longest);
+                let attempt = self.past.len();
+                self.agenda.after(delay, Event::Dialed { attempt });
             }
-            SourceEvent::Disconnect => {
-                if let Some(conn) = self.source_conn.take() {
-                    self.network
-                        .close(conn, End::Source, &mut self.agenda, Event::Net);
-                }
-            }
+            SourceEvent::Disconnect => self.hang_up(),
             SourceEvent::Begun { session, .. } => {
-                self.session = Some(session);
+                attempt.session = Some(session);
                 for stream in 0..self.scripts.len() {
-                    self.agenda
-                        .after(0, Event::Engine(u16::try_from(stream).unwrap()));
+                    let stream = u16::try_from(stream).unwrap();
+                    self.agenda.after(0, Event::Engine(stream));
                 }
             }
             SourceEvent::Durable { stream, blocks, .. } => {
+                attempt.durable(stream, blocks);
                 self.promise_durable(stream, blocks);
-                let script = &mut self.scripts[usize::from(stream)];
-                script.durable = script.durable.max(blocks);
                 self.agenda.after(0, Event::Engine(stream));
+            }
+            SourceEvent::Lost { .. } => {
+                let session = attempt.session.unwrap();
+                if self.disk.committed.contains_key(&session) {
+                    self.network.tally.count(Trouble::LostAnswer);
+                }
             }
             SourceEvent::Committed { receipt } => {
                 assert_eq!(receipt, b"receipt");
                 assert_eq!(self.outcome, None, "two ends");
                 self.outcome = Some(Outcome::Committed);
             }
-            SourceEvent::Failed(failure) => {
-                assert_eq!(self.outcome, None, "two ends");
-                self.outcome = Some(Outcome::Failed(failure));
-            }
-            SourceEvent::Lost { .. } | SourceEvent::Resumed { .. } => {}
+            SourceEvent::Failed(failure) => self.failed(failure),
+            SourceEvent::Resumed { .. } => {}
             other => panic!("unknown event {other:?}"),
         }
     }
 
+    fn failed(&mut self, failure: Failure) {
+        assert_eq!(self.outcome, None, "two ends");
+        let busy = matches!(
+            &failure,
+            Failure::Refused(Refusal {
+                kind: RefusalKind::Busy,
+                ..
+            })
+        );
+        let lost = matches!(failure, Failure::LostBeforeBegin { .. });
+        // Its user tries until a backup has begun.
+        if busy || lost {
+            if busy {
+                self.network.tally.count(Trouble::LeaseHeld);
+            }
+            self.hang_up();
+            self.past
+                .extend(self.attempt.take().as_ref().map(Attempt::past));
+            self.agenda.after(60 * SECOND, Event::Start);
+        } else {
+            self.outcome = Some(Outcome::Failed(failure));
+        }
+    }
+
     /// What the engine is told to be durable must be so now, whatever happens next.
-    pub(super) fn promise_durable(&self, stream: u16, blocks: u64) {
-        let session = self.session.unwrap();
-        if let Some(open) = self.disk.open.get(&session) {
+    fn promise_durable(&self, stream: u16, blocks: u64) {
+        let session = self.attempt.as_ref().and_then(|attempt| attempt.session);
+        if let Some(open) = self.disk.open.get(&session.unwrap()) {
             let durable = open.streams[usize::from(stream)].durable as u64;
             assert!(
                 durable >= blocks,
@@ -144,61 +235,28 @@ impl World {
     }
 
     pub(super) fn engine(&mut self, stream: u16) {
-        let Some(session) = self.session else { return };
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
         if self.outcome.is_some() {
             return;
         }
-        let script = &mut self.scripts[usize::from(stream)];
-        if script.finished {
-            self.try_commit();
-            return;
+        let script = &self.scripts[usize::from(stream)];
+        match attempt.step(script, stream, self.share) {
+            Step::Nothing => return,
+            Step::Flushed => self.agenda.after(0, Event::Engine(stream)),
+            Step::Pushed => {
+                let pause = self.random.between(0, self.slowness);
+                self.agenda.after(pause, Event::Engine(stream));
+            }
+            Step::Finished => {}
+            Step::Over => {
+                if !attempt.committing && attempt.core.safe() {
+                    attempt.committing = true;
+                    attempt.core.commit(b"facts".to_vec());
+                }
+            }
         }
-        let next = usize::try_from(script.at.blocks).unwrap();
-        if script.waits && script.durable < script.at.blocks {
-            return;
-        }
-        if !script.waits && script.flushes.contains(&next) {
-            script.waits = true;
-            self.source.flush(stream).unwrap();
-            self.agenda.after(0, Event::Engine(stream));
-            self.pump_source();
-            return;
-        }
-        let Some(bytes) = script.blocks.get(next) else {
-            script.finished = true;
-            self.source.finish_stream(stream).unwrap();
-            self.pump_source();
-            return;
-        };
-        let unsafe_bytes: usize = script
-            .blocks
-            .get(usize::try_from(script.durable).unwrap()..next)
-            .unwrap()
-            .iter()
-            .map(Vec::len)
-            .sum();
-        if (unsafe_bytes + bytes.len()) as u64 > self.share {
-            return;
-        }
-        let header =
-            BlockHeader::for_raw(session, stream, script.at.blocks, script.at.bytes, bytes);
-        script.at.advance(&header).unwrap();
-        script.waits = false;
-        let block = Block {
-            header,
-            payload: Bytes::copy_from_slice(bytes),
-        };
-        self.source.push(block).unwrap();
-        let pause = self.random.between(0, self.slowness);
-        self.agenda.after(pause, Event::Engine(stream));
         self.pump_source();
-    }
-
-    pub(super) fn try_commit(&mut self) {
-        if !self.committing && self.source.safe() {
-            self.committing = true;
-            self.source.commit(b"facts".to_vec());
-            self.pump_source();
-        }
     }
 }

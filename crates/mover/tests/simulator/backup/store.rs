@@ -4,7 +4,9 @@ use uuid::Uuid;
 use vab_mover::proto::backup::TargetEvent;
 
 use super::{Done, Event, StoreFault, World};
-use crate::net::End;
+use crate::faults::Fault;
+use crate::net::{End, SECOND};
+use crate::tally::Trouble;
 
 impl World {
     pub(super) fn target_event(&mut self, session: Uuid, event: TargetEvent) {
@@ -21,10 +23,19 @@ impl World {
             return;
         };
         let now = self.agenda.now;
-        let delay = self.random.between(0, self.slowness);
+        let mut delay = self.random.between(0, self.slowness);
         let life = self.life;
         let what = match event {
             TargetEvent::Write(block) => {
+                let length = u64::from(block.header.stored_length);
+                let (held, streams) = (&mut process.unwritten, self.scripts.len() as u64);
+                let held = held.entry((session, block.header.stream)).or_default();
+                *held += length;
+                let limit = (self.config.window / streams).max(1) + self.largest;
+                assert!(
+                    *held <= limit,
+                    "{held} bytes are unwritten where {limit} may be"
+                );
                 let busy = process
                     .busy
                     .entry((session, block.header.stream))
@@ -49,7 +60,15 @@ impl World {
                 };
                 Done::Synced(written)
             }
-            TargetEvent::Commit { facts, ends } => Done::Commit { facts, ends },
+            TargetEvent::Commit { facts, ends } => {
+                // Whatever happens now may cost the source its answer.
+                if self.random.chance(20) {
+                    let soon = self.random.between(0, delay);
+                    self.agenda.after(soon, Event::Fault(Fault::Cut));
+                }
+                delay *= self.random.between(1, 20);
+                Done::Commit { facts, ends }
+            }
             TargetEvent::Abort { .. } => Done::Aborted,
             TargetEvent::Disconnect => {
                 let conn = process
@@ -84,6 +103,10 @@ impl World {
         let Some(process) = &mut self.process else {
             return;
         };
+        if let Done::Written(block) = &what {
+            let at = (session, block.header.stream);
+            *process.unwritten.entry(at).or_default() -= u64::from(block.header.stored_length);
+        }
         let Some((target, _)) = process.sessions.get_mut(&session) else {
             return;
         };
@@ -91,10 +114,12 @@ impl World {
             Done::Written(block) => {
                 self.writes += 1;
                 let stream = block.header.stream;
-                if self.broken {
+                if self.broken == Some(session) {
                     // No write follows one that failed.
                 } else if self.fault == StoreFault::Write(self.writes) {
-                    self.broken = true;
+                    self.broken = Some(session);
+                    self.network.tally.count(Trouble::StoreFault);
+                    self.excuses.store = true;
                     target.fail("the disk is full".to_owned());
                 } else if let Some(open) = self.disk.open.get_mut(&session) {
                     open.streams[usize::from(stream)].write(block);
@@ -102,6 +127,8 @@ impl World {
                 }
             }
             Done::Synced(_) if self.fault == StoreFault::Sync => {
+                self.network.tally.count(Trouble::StoreFault);
+                self.excuses.store = true;
                 target.fail("the disk does not sync".to_owned());
             }
             Done::Synced(written) => {
@@ -113,6 +140,8 @@ impl World {
                 }
             }
             Done::Commit { .. } if self.fault == StoreFault::Commit => {
+                self.network.tally.count(Trouble::StoreFault);
+                self.excuses.store = true;
                 self.disk.open.remove(&session);
                 target.committed(Err("the disk is full".to_owned()));
             }
@@ -120,7 +149,8 @@ impl World {
                 self.disk.commit(session, &facts, &ends);
                 // It may die between the commit and the answer.
                 if self.random.chance(5) {
-                    self.kill();
+                    let down = self.random.between(1, 60 * SECOND);
+                    self.kill_target(down);
                 } else {
                     target.committed(Ok(b"receipt".to_vec()));
                 }

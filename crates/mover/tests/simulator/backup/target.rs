@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use uuid::Uuid;
+use vab_mover::RefusalKind;
 use vab_mover::proto::backup::{Target, Terms};
 use vab_mover::proto::control::Control;
 use vab_mover::proto::frame::{Frame, Limits, MAX_PAYLOAD};
@@ -10,7 +11,8 @@ use vab_mover::proto::{FrameDecoder, Position};
 
 use super::{Event, World};
 use crate::disk::{Session, Stream};
-use crate::net::{End, Time};
+use crate::net::{End, SECOND, Time};
+use crate::tally::Trouble;
 
 impl World {
     pub(super) fn accept(&mut self, conn: u64) {
@@ -52,12 +54,15 @@ impl World {
                 return;
             };
             let name = frame.name();
-            let mut sessions = process.sessions.values_mut();
-            let Some((target, _)) = sessions.find(|(_, at)| *at == Some(conn)) else {
+            let mut sessions = process.sessions.iter_mut();
+            let Some((session, (target, _))) = sessions.find(|(_, (_, at))| *at == Some(conn))
+            else {
                 return;
             };
             target.handle(now, frame);
-            self.confirmed = true;
+            if let Some(attempt) = &mut self.attempt {
+                attempt.confirmed |= attempt.session == Some(*session);
+            }
             self.note(|| format!("target has {name}"));
             self.pump_target();
         }
@@ -66,6 +71,11 @@ impl World {
     /// The first frame of a connection.
     pub(super) fn request(&mut self, conn: u64, frame: Frame) {
         self.note(|| format!("target has {}", frame.name()));
+        self.network.requested(conn);
+        let begin = matches!(frame, Frame::Control(Control::Begin { .. }));
+        if begin && self.slot_is_taken(conn, &frame) {
+            return;
+        }
         let now = self.target_clock.moment(self.agenda.now);
         let Some(process) = &mut self.process else {
             return;
@@ -78,6 +88,11 @@ impl World {
                 patience,
                 ..
             }) => {
+                // What an earlier process left is cut off by whoever appends next.
+                let current = self.attempt.as_ref().and_then(|attempt| attempt.session);
+                self.excuses.displaced |=
+                    current.is_some_and(|session| self.disk.open.contains_key(&session));
+                self.disk.open.clear();
                 let session = Uuid::from_u64_pair(7, self.random.next());
                 let terms = Terms {
                     retain,
@@ -85,6 +100,7 @@ impl World {
                 };
                 let target = Target::begin(self.config, terms, session, streams, now).unwrap();
                 let open = Session {
+                    life: self.life,
                     key,
                     streams: (0..streams).map(|_| Stream::default()).collect(),
                 };
@@ -106,6 +122,7 @@ impl World {
                     let old = at.replace(conn);
                     target.attach(now, terms);
                     if let Some(old) = old {
+                        self.network.tally.count(Trouble::Duplicate);
                         process.decoders.remove(&old);
                         self.network
                             .close(old, End::Target, &mut self.agenda, Event::Net);
@@ -119,6 +136,36 @@ impl World {
         self.pump_target();
     }
 
+    /// Whether another session has the slot. One whose source is away has to go, and the new one
+    /// waits for that; one whose source is there stays, and the new one is refused.
+    fn slot_is_taken(&mut self, conn: u64, frame: &Frame) -> bool {
+        let Some(process) = &mut self.process else {
+            return false;
+        };
+        let current = self.attempt.as_ref().and_then(|attempt| attempt.session);
+        let (mut taken, mut stays) = (false, false);
+        for (session, (target, _)) in &mut process.sessions {
+            if !self.disk.open.contains_key(session) {
+                continue;
+            }
+            taken = true;
+            stays |= !target.is_parked();
+            if target.is_parked() {
+                self.excuses.displaced |= current == Some(*session);
+                target.fail("a new backup of the same database began".to_owned());
+            }
+        }
+        if stays {
+            self.refuse(conn, RefusalKind::Busy);
+        } else if taken {
+            let (life, frame) = (self.life, frame.clone());
+            self.agenda
+                .after(SECOND / 100, Event::Again { life, conn, frame });
+        }
+        self.pump_target();
+        taken
+    }
+
     /// A session that this life of the target does not know.
     pub(super) fn resume(&mut self, conn: u64, session: Uuid, key: [u8; 16], terms: Terms) {
         let now = self.target_clock.moment(self.agenda.now);
@@ -129,6 +176,7 @@ impl World {
             Target::finished(self.config, terms, session, b"receipt".to_vec(), now)
         } else if let Some(open) = self.disk.open.get_mut(&session) {
             assert_eq!(open.key, key);
+            open.life = self.life;
             // The store cuts off what was not durable.
             for stream in &mut open.streams {
                 stream.blocks.truncate(stream.durable);
@@ -136,25 +184,22 @@ impl World {
             let positions: Vec<Position> = open.streams.iter().map(Stream::position).collect();
             Target::restored(self.config, terms, session, &positions, now).unwrap()
         } else {
-            let kind = vab_mover::RefusalKind::UnknownSession.number();
-            let refused = Control::Refused {
-                kind,
-                message: "unknown".into(),
-            };
-            self.network.send(
-                conn,
-                End::Target,
-                refused.into(),
-                &mut self.random,
-                &mut self.agenda,
-                Event::Net,
-            );
-            self.network
-                .close(conn, End::Target, &mut self.agenda, Event::Net);
+            self.refuse(conn, RefusalKind::UnknownSession);
             return;
         };
         target.attach(now, terms);
         process.sessions.insert(session, (target, Some(conn)));
+    }
+
+    fn refuse(&mut self, conn: u64, kind: RefusalKind) {
+        self.note(|| format!("target refuses: {kind:?}"));
+        let refused = Control::Refused {
+            kind: kind.number(),
+            message: "later, or never".into(),
+        };
+        self.send(conn, End::Target, refused.into());
+        self.network
+            .close(conn, End::Target, &mut self.agenda, Event::Net);
     }
 
     pub(super) fn target_lost(&mut self, conn: u64, cause: &str) {

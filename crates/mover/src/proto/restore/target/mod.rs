@@ -1,53 +1,29 @@
+mod event;
+mod stream;
+
 use std::collections::VecDeque;
 
 use uuid::Uuid;
 
+pub use self::event::Event;
+
+use self::stream::Stream;
 use crate::Block;
-use crate::proto::control::{Control, MAX_STREAMS};
+use crate::proto::control::Control;
 use crate::proto::frame::Frame;
 use crate::proto::liveness::{Due, Liveness, LivenessConfig};
 use crate::proto::moment::Moment;
 use crate::proto::position::Position;
+use crate::proto::streams::Streams;
 use crate::proto::violation::Violation;
-use crate::proto::window::SendWindow;
-
-/// What the driver of a [`Target`] has to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// Read a block, then call [`Target::loaded`]. The reads of one stream end in order.
-    Read {
-        /// The stream.
-        stream: u16,
-        /// The block.
-        sequence: u64,
-    },
-    /// Nothing more will come; close the connection once everything is sent.
-    Over {
-        /// Why, if it was not the source that closed.
-        reason: Option<String>,
-    },
-}
-
-#[derive(Debug)]
-struct Stream {
-    total: u64,
-    /// Next block to ask the store for.
-    ask: u64,
-    /// Next block to send.
-    send: u64,
-    loaded: VecDeque<Block>,
-    window: SendWindow,
-}
 
 /// The target's side of one restore on one connection. A source that lost its connection opens
 /// the session anew, from where it got to.
 #[derive(Debug)]
 pub struct Target {
     session: Uuid,
-    streams: Vec<Stream>,
+    streams: Streams<Stream>,
     ahead: u64,
-    turn: usize,
     over: bool,
     liveness: Liveness,
     control: VecDeque<Control>,
@@ -68,10 +44,7 @@ impl Target {
         now: Moment,
     ) -> Result<Self, Violation> {
         let count = totals.len();
-        if count == 0
-            || count > usize::from(MAX_STREAMS)
-            || !(from.is_empty() || from.len() == count)
-        {
+        if !(from.is_empty() || from.len() == count) {
             return Err(Violation::Streams {
                 streams: from.len(),
             });
@@ -87,13 +60,7 @@ impl Target {
                     high: total.blocks,
                 });
             }
-            streams.push(Stream {
-                total: total.blocks,
-                ask: start,
-                send: start,
-                loaded: VecDeque::new(),
-                window: SendWindow::default(),
-            });
+            streams.push(Stream::new(total.blocks, start));
         }
         let opened = Control::Opened {
             session: session.into_bytes(),
@@ -102,10 +69,9 @@ impl Target {
         };
         Ok(Self {
             session,
-            streams,
+            streams: Streams::new(streams)?,
             // With many streams one block each is enough to keep the reader busy.
             ahead: if count <= 8 { 2 } else { 1 },
-            turn: 0,
             over: false,
             liveness: Liveness::new(liveness, now),
             control: VecDeque::from([opened]),
@@ -135,7 +101,7 @@ impl Target {
             return;
         }
         let outcome = match frame {
-            Frame::Block(_) => Err(unexpected("Block", "sending a restore")),
+            Frame::Block(_) => Err(Violation::unexpected("Block", "sending a restore")),
             Frame::Control(control) => self.handle_control(control),
         };
         if let Err(violation) = outcome {
@@ -151,24 +117,22 @@ impl Target {
         if self.over {
             return;
         }
-        let header = &block.header;
-        let session = self.session;
-        let Some(at) = self.streams.get_mut(usize::from(header.stream)) else {
+        let (session, stream) = (block.header.session, block.header.stream);
+        let got = block.header.sequence;
+        let Ok(at) = self.streams.at(stream) else {
             self.fail("the store gave a block of a stream that was not asked for".to_owned());
             return;
         };
-        let due = at
-            .send
-            .saturating_add(u64::try_from(at.loaded.len()).unwrap_or(u64::MAX));
-        if header.session != session || header.sequence != due || due >= at.ask {
-            let (stream, got) = (header.stream, header.sequence);
+        let outcome = if session == self.session {
+            at.loaded(block)
+        } else {
+            Err(at.due())
+        };
+        if let Err(due) = outcome {
             self.fail(format!(
-                "the store gave block {got} of session {} where block {due} of stream {stream} was due",
-                block.header.session
+                "the store gave block {got} of session {session} where block {due} of stream {stream} was due"
             ));
-            return;
         }
-        at.loaded.push_back(block);
     }
 
     /// The session cannot go on.
@@ -189,33 +153,14 @@ impl Target {
         if self.over {
             return None;
         }
-        let count = self.streams.len();
-        for step in 0..count {
-            let index = (self.turn + step) % count;
-            let Some(at) = self.streams.get_mut(index) else {
-                continue;
-            };
-            if at.window.open()
-                && let Some(block) = at.loaded.pop_front()
-            {
-                at.window.sent(block.header.stored_length);
-                at.send = at.send.saturating_add(1);
-                self.turn = (index + 1) % count;
-                self.ask();
-                return Some(Frame::Block(block));
-            }
-        }
-        None
+        let block = self.streams.next_turn(Stream::transmit)?;
+        self.ask();
+        Some(Frame::Block(block))
     }
 
     /// Whether [`Self::poll_transmit`] has something.
     pub fn wants_transmit(&self) -> bool {
-        !self.control.is_empty()
-            || (!self.over
-                && self
-                    .streams
-                    .iter()
-                    .any(|at| at.window.open() && !at.loaded.is_empty()))
+        !self.control.is_empty() || (!self.over && self.streams.iter().any(Stream::ready))
     }
 
     /// The next event.
@@ -252,16 +197,11 @@ impl Target {
             Control::Ping { nonce } => self.control.push_back(Control::Pong { nonce }),
             Control::Pong { .. } => {}
             Control::Credit { stream, limit } => {
-                let streams = self.streams.len();
-                self.streams
-                    .get_mut(usize::from(stream))
-                    .ok_or(Violation::Stream { stream, streams })?
-                    .window
-                    .raise(limit);
+                self.streams.at(stream)?.raise(limit);
             }
             Control::Close => self.end(None),
             Control::Abort { reason } => self.end(Some(format!("ended by the source: {reason}"))),
-            other => return Err(unexpected(other.name(), "sending a restore")),
+            other => return Err(Violation::unexpected(other.name(), "sending a restore")),
         }
         Ok(())
     }
@@ -270,13 +210,9 @@ impl Target {
         if self.over {
             return;
         }
-        for (stream, at) in (0..).zip(&mut self.streams) {
-            while at.window.open() && at.ask < at.total && at.ask - at.send < self.ahead {
-                self.events.push_back(Event::Read {
-                    stream,
-                    sequence: at.ask,
-                });
-                at.ask += 1;
+        for (stream, at) in self.streams.numbered_mut() {
+            while let Some(sequence) = at.ask(self.ahead) {
+                self.events.push_back(Event::Read { stream, sequence });
             }
         }
     }
@@ -287,8 +223,4 @@ impl Target {
             .retain(|event| !matches!(event, Event::Read { .. }));
         self.events.push_back(Event::Over { reason });
     }
-}
-
-const fn unexpected(message: &'static str, state: &'static str) -> Violation {
-    Violation::Unexpected { message, state }
 }
