@@ -253,6 +253,9 @@ fn an_engine_that_cannot_be_is_named_with_advice() {
         "{error}"
     );
     assert!(engine("mssql://sa@127.0.0.1:1?encrypt=no").contains("cannot be reached"));
-    assert!(engine("mssql://db1").contains("needs a name"));
+    // On Windows the account of the process would log in.
+    if !cfg!(windows) {
+        assert!(engine("mssql://db1").contains("needs a name"));
+    }
     assert!(engine("oracle://db1").contains("mssql://USER@HOST"));
 }
