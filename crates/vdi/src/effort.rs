@@ -2,11 +2,11 @@
 
 use proptest::prelude::ProptestConfig;
 
-/// As many cases as proptest takes by itself; under Miri, where each takes seconds, a few.
+/// As many cases as proptest takes by itself; under Miri, where each takes seconds, a few small ones.
 pub(crate) fn cases() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {
-        config.cases = 8;
+        config.cases = 3;
         config.failure_persistence = None;
     }
     config
