@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use vab_chain::{BackupSet, DatabaseId, DifferentialBase, FamilyId, ForkId, Lsn};
+use vab_chain::{BackupSet, DatabaseId, DifferentialBase, FamilyId, ForkId, Lsn, Mark};
 use vab_vdi::{EngineTransport, Transport};
 
 use crate::error::{BackupError, EngineError, RestoreError};
+use crate::look::{LookRequest, Looked};
 use crate::request::{
     BackupRequest, FileMove, FilesRequest, RecoverRequest, RestoreRequest, Restored,
 };
+use crate::watch::BackupWatch;
 
 /// A database engine that backs its databases up to virtual devices and restores them from there.
 ///
@@ -22,6 +24,16 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// When the engine cannot be asked.
     fn databases(&self) -> Result<Vec<DatabaseInfo>, EngineError>;
+
+    /// The marked transactions of a database that the engine remembers, also of one that is not
+    /// there any more, ordered by their log records.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    fn marks(&self, database: &str) -> Result<Vec<Mark>, EngineError> {
+        let _ = database;
+        Ok(Vec::new())
+    }
 
     /// Where the backup program has to create the device sets for this engine.
     ///
@@ -67,6 +79,30 @@ pub trait Engine: Send + Sync {
         request: &BackupRequest,
         transport: &dyn EngineTransport,
     ) -> Result<BackupSet, BackupError>;
+
+    /// Looks at a backup set in a device set, as this engine sees it. Nothing is restored.
+    ///
+    /// # Errors
+    /// When the engine cannot look at backups, refuses the set, or a device fails.
+    fn look(
+        &self,
+        request: &LookRequest,
+        transport: &dyn EngineTransport,
+    ) -> Result<Looked, RestoreError> {
+        let _ = (request, transport);
+        Err(EngineError::Unsupported {
+            what: "say what it sees in a backup without restoring it",
+        }
+        .into())
+    }
+
+    /// Somebody who reads the `streams` streams of a backup of this engine while they pass, and says
+    /// at its end whether they are what [`Engine::backup`] says it made; `None` where there is
+    /// nothing to read in them.
+    fn watch(&self, streams: usize) -> Option<Box<dyn BackupWatch>> {
+        let _ = streams;
+        None
+    }
 
     /// Restores one backup set: one step of a plan.
     ///

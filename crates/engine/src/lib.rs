@@ -30,21 +30,27 @@ mod class;
 mod engine;
 mod error;
 mod legal;
+mod look;
 #[cfg(feature = "mssql")]
 pub mod mssql;
 pub mod mtf;
+mod placement;
 mod refusal;
 mod request;
 pub mod sim;
 mod standing;
+mod watch;
 
 pub use cancel::Cancel;
 pub use class::ErrorClass;
 pub use engine::{DatabaseInfo, DatabaseState, Engine, RecoveryModel, Replica};
 pub use error::{BackupError, EngineError, RestoreError};
 pub use legal::{Illegal, LegalKind};
+pub use look::{Look, LookRequest, Looked};
+pub use placement::Placement;
 pub use refusal::Refusal;
 pub use request::{
     BackupRequest, FileMove, FilesRequest, Progress, ProgressSink, RecoverRequest, Recovery,
     RestoreRequest, Restored, StopAt, StopEdge, StopOutcome, Tail,
 };
+pub use watch::{BackupWatch, Disagreement, StreamTap, Watched};

@@ -238,6 +238,14 @@ pub enum Refusal {
         /// SQL Server's number.
         number: u32,
     },
+    /// 3234: a backup has no such file.
+    #[error("the backup has no file with the logical name `{file}`; it has {there}")]
+    NoSuchFile {
+        /// The logical name.
+        file: String,
+        /// Those that it has.
+        there: String,
+    },
     /// A refusal of a real server, in its own words.
     #[error("{message} (message {number})")]
     Server {
@@ -276,6 +284,7 @@ impl Refusal {
             Self::Interrupted { .. } => 3013,
             Self::OtherKind { .. } => 3115,
             Self::Stripes { .. } => 3132,
+            Self::NoSuchFile { .. } => 3234,
             Self::NotAllowed { number, .. } | Self::Server { number, .. } => *number,
         }
     }

@@ -9,6 +9,7 @@ use vab_vdi::{DeviceName, Geometry};
 
 use crate::cancel::Cancel;
 use crate::engine::DatabaseState;
+use crate::placement::Placement;
 
 /// How long an engine waits for the backup program to create the device set, unless told
 /// otherwise.
@@ -16,6 +17,10 @@ const DEVICE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One backup of one database. Set the public fields after [`BackupRequest::new`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent options of one backup"
+)]
 #[non_exhaustive]
 pub struct BackupRequest {
     /// The database's name.
@@ -30,6 +35,9 @@ pub struct BackupRequest {
     pub geometry: Geometry,
     /// Only of a log backup: what becomes of the database afterwards.
     pub tail: Tail,
+    /// Only of a log backup: the database may be damaged, and is asked for its log whatever its
+    /// state (`NO_TRUNCATE`). The log is not truncated.
+    pub no_truncate: bool,
     /// Verify the checksums of pages while reading them. On by default.
     pub checksum: bool,
     /// Go on when a page is damaged; the set is then marked damaged.
@@ -52,6 +60,7 @@ impl BackupRequest {
             devices,
             geometry: Geometry::default(),
             tail: Tail::KeepOnline,
+            no_truncate: false,
             checksum: true,
             continue_after_error: false,
             timeout: DEVICE_TIMEOUT,
@@ -93,6 +102,9 @@ pub struct RestoreRequest {
     pub replace: bool,
     /// Where files of a full go; others go where the engine puts them.
     pub files: Vec<FileMove>,
+    /// Refuse a set whose pages have no checksums (`CHECKSUM`); by default they are verified where
+    /// the set has them.
+    pub checksum: bool,
     /// Go on when a page in the set is damaged.
     pub continue_after_error: bool,
     /// How long to wait for the device set to appear.
@@ -115,6 +127,7 @@ impl RestoreRequest {
             recovery: Recovery::NoRecovery,
             replace: false,
             files: Vec::new(),
+            checksum: false,
             continue_after_error: false,
             timeout: DEVICE_TIMEOUT,
             progress: ProgressSink::default(),
@@ -140,6 +153,8 @@ pub struct FilesRequest {
     pub database: String,
     /// The devices of the set, one for each stripe, 1 to 64.
     pub devices: Vec<DeviceName>,
+    /// Where files go, as far as somebody has said it.
+    pub placement: Placement,
     /// Ends the operation.
     pub cancel: Cancel,
 }
@@ -150,6 +165,7 @@ impl FilesRequest {
         Self {
             database: database.into(),
             devices,
+            placement: Placement::default(),
             cancel: Cancel::new(),
         }
     }

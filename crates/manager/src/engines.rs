@@ -17,9 +17,9 @@ use crate::clock::{Clock, SystemClock};
 pub enum EngineAddress {
     /// The embedded engine in this folder.
     Sim(PathBuf),
-    /// A SQL Server.
+    /// A SQL Server, and how it is to be told what to do.
     #[cfg(feature = "mssql")]
-    Mssql(Box<mssql::Address>),
+    Mssql(Box<mssql::Address>, mssql::Options),
 }
 
 #[cfg(feature = "mssql")]
@@ -48,6 +48,11 @@ pub enum EngineAddressError {
         #[source]
         error: sim::InstanceError,
     },
+    /// Options of a SQL Server for another engine.
+    #[error(
+        "buffers, compression by the server, progress in percent, KEEP_CDC and KEEP_REPLICATION are options of a SQL Server (`mssql://USER@HOST`); leave them out for the embedded engine"
+    )]
+    Options,
     /// A thread died.
     #[error("the thread that opened the engine died")]
     Died,
@@ -73,7 +78,10 @@ impl FromStr for EngineAddress {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         #[cfg(feature = "mssql")]
         if text.starts_with("mssql:") {
-            return Ok(Self::Mssql(Box::new(text.parse()?)));
+            return Ok(Self::Mssql(
+                Box::new(text.parse()?),
+                mssql::Options::default(),
+            ));
         }
         match text.strip_prefix("sim:") {
             Some(folder) if !folder.is_empty() => Ok(Self::Sim(Path::new(folder).to_owned())),
@@ -85,6 +93,19 @@ impl FromStr for EngineAddress {
 }
 
 impl EngineAddress {
+    /// The same engine, told to do its work with these options.
+    ///
+    /// # Errors
+    /// When it is not a SQL Server, which has no such options.
+    #[cfg(feature = "mssql")]
+    pub fn with_options(self, options: mssql::Options) -> Result<Self, EngineAddressError> {
+        match self {
+            Self::Mssql(address, _) => Ok(Self::Mssql(address, options)),
+            Self::Sim(_) if options == mssql::Options::default() => Ok(self),
+            Self::Sim(_) => Err(EngineAddressError::Options),
+        }
+    }
+
     /// Opens the engine. Blocks while a server is asked.
     ///
     /// # Errors
@@ -93,7 +114,7 @@ impl EngineAddress {
         match self {
             Self::Sim(folder) => in_folder(folder, sim::Instance::open(folder, sim_options())),
             #[cfg(feature = "mssql")]
-            Self::Mssql(address) => server(address),
+            Self::Mssql(address, options) => server(address, options),
         }
     }
 
@@ -108,7 +129,7 @@ impl EngineAddress {
                 in_folder(folder, instance)
             }
             #[cfg(feature = "mssql")]
-            Self::Mssql(address) => server(address),
+            Self::Mssql(address, options) => server(address, options),
         }
     }
 }
@@ -127,9 +148,12 @@ fn in_folder(
 }
 
 #[cfg(feature = "mssql")]
-fn server(address: &mssql::Address) -> Result<Arc<dyn Engine>, EngineAddressError> {
+fn server(
+    address: &mssql::Address,
+    options: &mssql::Options,
+) -> Result<Arc<dyn Engine>, EngineAddressError> {
     match mssql::Server::open(address) {
-        Ok(server) => Ok(Arc::new(server)),
+        Ok(server) => Ok(Arc::new(server.with_options(options.clone()))),
         Err(error) => Err(EngineAddressError::Mssql {
             address: Box::new(address.clone()),
             error,
@@ -167,7 +191,7 @@ mod tests {
     #[test]
     fn a_sql_server_is_named_by_its_address_without_a_password() {
         let address = "mssql://sa@db1:1444/PROD".parse::<EngineAddress>().unwrap();
-        let EngineAddress::Mssql(address) = address else {
+        let EngineAddress::Mssql(address, _) = address else {
             panic!("{address:?}");
         };
         assert_eq!(address.to_string(), "db1:1444/PROD");

@@ -61,9 +61,10 @@ pub use message::MessageError;
 pub use observer::{Happening, Observer};
 pub use point::PointInfo;
 pub use recovery_manager::{
-    BackupError, DatabaseBackup, DeviceSetError, ExistingDatabase, Export, ExportError, GiveError,
-    Import, ImportError, ImportReport, Imported, RecoveryManager, Restore, RestoreError,
-    RestoreReport, RestoreTarget, StreamSlots, TailError, TakeError,
+    BackupError, Checksums, DatabaseBackup, DeviceSetError, ExistingDatabase, Export, ExportError,
+    GiveError, Import, ImportError, ImportReport, Imported, LookAt, LookError, Manner,
+    RecoveryManager, Restore, RestoreError, RestoreOutcome, RestoreRecord, RestoreReport,
+    RestoreTarget, RestoredStep, StreamSlots, TailError, TakeError,
 };
 pub use rescan::{RescanFailed, rescan};
 pub use retention::{
@@ -86,6 +87,7 @@ pub use vab_mover::source::{KeyError, Security as ClientSecurity};
 pub use vab_mover::target::{Desk, Security as ServerSecurity, SessionInfo};
 pub use vab_mover::{Compression, Encoding, Encryption, Rate, Secrets, Throttle};
 pub use vab_repository as repository;
+pub use vab_vdi::Geometry;
 
 /// The examples of the project's front page are compiled and run with the tests.
 #[cfg(doctest)]

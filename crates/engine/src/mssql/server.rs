@@ -2,29 +2,33 @@
 
 mod backup;
 mod link;
+mod look;
 mod restore;
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use vab_chain::BackupSet;
+use vab_chain::{BackupSet, Lsn, Mark};
 use vab_vdi::{EngineTransport, Transport};
 
 use self::link::Link;
 use super::address::{Address, Encryption, Trust};
+use super::after::{self, StreamWatch};
 use super::before::{self, Identity};
 use super::connection::{Connect, Driver, Login};
 use super::devices;
 use crate::engine::{DatabaseInfo, Engine};
 use crate::error::{BackupError, EngineError, RestoreError};
+use crate::look::{LookRequest, Looked};
 use crate::refusal::Refusal;
 use crate::request::{
     BackupRequest, FileMove, FilesRequest, RecoverRequest, RestoreRequest, Restored,
 };
+use crate::watch::BackupWatch;
 
 /// How a server is told to back up and restore, beyond what a request says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// `BUFFERCOUNT`: the buffers of a device set, each of the greatest transfer's size; `None`
@@ -33,6 +37,8 @@ pub struct Options {
     /// `COMPRESSION` or `NO_COMPRESSION`. Without it `NO_COMPRESSION` is said: what is compressed
     /// once does not get smaller, and its facts cannot be checked.
     pub compression: bool,
+    /// `STATS`: how often the server tells how far it is, in percent of 1 to 100; 5 without it.
+    pub stats: Option<u8>,
     /// `KEEP_CDC`, with the restore that recovers the database.
     pub keep_cdc: bool,
     /// `KEEP_REPLICATION`, with the restore that recovers the database.
@@ -103,6 +109,11 @@ impl Server {
         self.link()?.identity()
     }
 
+    /// How often progress is told, in percent.
+    fn stats(&self) -> u8 {
+        self.options.stats.unwrap_or(5)
+    }
+
     fn link(&self) -> Result<Link, EngineError> {
         Ok(Link::new(self.connect.connect()?))
     }
@@ -113,6 +124,14 @@ impl Engine for Server {
         let rows = self.link()?.ask(&before::databases(None))?;
         let databases: Result<_, _> = rows.iter().map(before::of_row).collect();
         Ok(databases?)
+    }
+
+    fn marks(&self, database: &str) -> Result<Vec<Mark>, EngineError> {
+        let rows = self
+            .link()?
+            .ask(&after::marks(database, Lsn::ZERO, Lsn::MAX))?;
+        let marks: Result<_, _> = rows.iter().map(after::mark_of_row).collect();
+        Ok(marks?)
     }
 
     fn devices(&self) -> Result<Option<Arc<dyn Transport>>, EngineError> {
@@ -137,6 +156,14 @@ impl Engine for Server {
         _: &dyn EngineTransport,
     ) -> Result<BackupSet, BackupError> {
         Ok(backup::backup(self, request)?)
+    }
+
+    fn look(&self, request: &LookRequest, _: &dyn EngineTransport) -> Result<Looked, RestoreError> {
+        Ok(look::look(self, request)?)
+    }
+
+    fn watch(&self, streams: usize) -> Option<Box<dyn BackupWatch>> {
+        Some(Box::new(StreamWatch::new(streams)))
     }
 
     fn restore(

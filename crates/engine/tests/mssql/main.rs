@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, and the lints know only test functions"
 )]
 
+#[cfg(target_os = "linux")]
+mod browser;
 mod driver;
 mod facts;
 #[path = "../../src/mssql/statement/tests/lexer.rs"]

@@ -323,6 +323,53 @@ fn what_cannot_be_is_refused_before_any_device_is_opened() {
     assert_eq!(refusal(Script::default(), &applied).number(), 3118);
 }
 
+/// Documented for `NO_TRUNCATE`: whatever the state, but not offline and not in emergency.
+#[test]
+fn a_log_is_asked_for_as_it_is_where_the_server_allows_it() {
+    for (state, allowed) in [
+        (DatabaseState::Online, true),
+        (DatabaseState::Suspect, true),
+        (DatabaseState::RecoveryPending, true),
+        (DatabaseState::Recovering, false),
+        (DatabaseState::Emergency, false),
+        (DatabaseState::Offline, false),
+        (DatabaseState::Restoring, false),
+        (DatabaseState::Standby, false),
+    ] {
+        let mut script = sales(state);
+        script.set = Some(set(BackupKind::Log));
+        let lab = lab(script);
+        let mut request = backup(BackupKind::Log);
+        request.tail = Tail::NoRecovery;
+        request.no_truncate = true;
+        request.continue_after_error = true;
+        let made = lab.server.backup(&request, &Hub::new());
+        assert_eq!(made.is_ok(), allowed, "{state}");
+        if allowed {
+            lab.says(" WITH NORECOVERY, NO_TRUNCATE, CHECKSUM, NO_COMPRESSION, ");
+        } else {
+            assert_eq!(made.unwrap_err().refusal().unwrap().number(), 927);
+            assert!(lab.said.lock().unwrap().is_empty());
+        }
+    }
+    let mut script = sales(DatabaseState::Suspect);
+    script.databases[0].recovery_model = RecoveryModel::Simple;
+    let mut request = backup(BackupKind::Log);
+    request.no_truncate = true;
+    let error = lab(script)
+        .server
+        .backup(&request, &Hub::new())
+        .unwrap_err();
+    assert_eq!(error.refusal().unwrap().number(), 4208);
+    // A full has no such option.
+    let mut request = backup(BackupKind::Full);
+    request.no_truncate = true;
+    let lab = lab(sales(DatabaseState::Online));
+    let error = lab.server.backup(&request, &Hub::new()).unwrap_err();
+    assert!(format!("{error:?}").contains("NO_TRUNCATE"), "{error:?}");
+    assert!(lab.said.lock().unwrap().is_empty());
+}
+
 #[test]
 fn databases_stand_as_the_server_tells() {
     let mut all = Vec::new();

@@ -10,6 +10,7 @@ use vab_repository::{Facts, SessionFacts};
 
 use super::RecoveryManager;
 use super::ends::Ends;
+use super::manner::{Checksums, Manner};
 use super::take::{Take, TakeError};
 use crate::message::BeginBackup;
 use crate::observer::Observer;
@@ -34,6 +35,10 @@ pub struct DatabaseBackup {
     pub streams: u16,
     /// Only of a log: what becomes of the database afterwards.
     pub tail: Tail,
+    /// Only of a log: the database may be damaged (`NO_TRUNCATE`).
+    pub no_truncate: bool,
+    /// How the engine makes its streams.
+    pub manner: Manner,
     /// How the blocks are compressed and encrypted; not at all, by default.
     pub encoding: Encoding,
 }
@@ -48,6 +53,8 @@ impl DatabaseBackup {
             copy_only: false,
             streams: 1,
             tail: Tail::KeepOnline,
+            no_truncate: false,
+            manner: Manner::default(),
             encoding: Encoding::default(),
         }
     }
@@ -80,14 +87,19 @@ impl RecoveryManager {
             streams: backup.streams,
             encoding: &backup.encoding,
             bytes: expected_bytes(&engine, backup).await,
+            watch: engine.watch(backup.streams.into()),
             observer,
         };
         let (database, kind, copy_only) = (backup.database.clone(), backup.kind, backup.copy_only);
-        let tail = backup.tail;
+        let (tail, no_truncate, manner) = (backup.tail, backup.no_truncate, backup.manner);
         take.run(move |devices| {
             let mut request = BackupRequest::new(database, kind, devices);
             request.copy_only = copy_only;
             request.tail = tail;
+            request.no_truncate = no_truncate;
+            request.geometry = manner.geometry;
+            request.checksum = manner.checksums != Checksums::Off;
+            request.continue_after_error = manner.continue_after_error;
             request.cancel = ends.cancel;
             let set = engine.backup(&request, ends.engine.as_ref())?;
             Ok(SessionFacts {

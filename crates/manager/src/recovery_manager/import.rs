@@ -157,6 +157,7 @@ impl RecoveryManager {
             streams: u16::try_from(set.stripes().len()).unwrap_or(u16::MAX),
             encoding: &import.encoding,
             bytes: Some(set.length()),
+            watch: None,
             observer,
         };
         let names = set.stripes().iter().map(bak::Stripe::file_name).collect();

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use vab_chain::{BackupKind, Plan, PointId, ServerTime, Target, Unreachable};
-use vab_engine::{Engine, FileMove, FilesRequest, Recovery, RestoreRequest, Restored, StopEdge};
+use vab_chain::{BackupKind, Lsn, Plan, PointId, ServerTime, Target, Unreachable};
+use vab_engine::{
+    Engine, FileMove, FilesRequest, Placement, Recovery, RestoreRequest, Restored, StopEdge,
+};
 use vab_mover::Secrets;
 use vab_vdi::memory::Hub;
 
 use super::ends::Ends;
 use super::existing::{self, ExistingDatabase};
 use super::give::{GiveError, give};
+use super::manner::{Checksums, Manner};
+use super::marks;
 use crate::catalog::{Catalog, CatalogError, Filter};
 use crate::listing;
 use crate::observer::Observer;
@@ -31,12 +35,19 @@ pub struct Restore {
     pub replace: bool,
     /// The state to leave it in after the last step.
     pub recovery: Recovery,
+    /// Where the files of the database go, as far as that is said.
+    pub placement: Placement,
+    /// How the engine reads its streams.
+    pub manner: Manner,
+    /// The database that is there is damaged: the tail of its log is asked for whatever its state
+    /// (`NO_TRUNCATE`).
+    pub damaged: bool,
     /// What opens restore points that are encrypted.
     pub secrets: Secrets,
 }
 
 /// The moment to restore to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RestoreTarget {
     /// The latest that can be reached.
     #[default]
@@ -45,6 +56,23 @@ pub enum RestoreTarget {
     Time(ServerTime),
     /// The end of a restore point.
     Point(PointId),
+    /// A log record.
+    Lsn {
+        /// The record.
+        lsn: Lsn,
+        /// Whether it is part of the state.
+        including: bool,
+    },
+    /// A marked transaction, which the engine has to remember.
+    Mark {
+        /// The name of the mark.
+        name: String,
+        /// The first such mark at this moment of the server's local clock or later; `None` for the
+        /// first of all.
+        after: Option<ServerTime>,
+        /// Whether the marked transaction is part of the state.
+        including: bool,
+    },
 }
 
 impl Restore {
@@ -57,6 +85,9 @@ impl Restore {
             name: None,
             replace: false,
             recovery: Recovery::Recovery,
+            placement: Placement::default(),
+            manner: Manner::default(),
+            damaged: false,
             secrets: Secrets::default(),
         }
     }
@@ -70,6 +101,8 @@ pub struct RestoreReport {
     pub database: String,
     /// The steps that were taken.
     pub plan: Plan,
+    /// The restore points of the database, those of the steps among them.
+    pub points: Vec<PointInfo>,
     /// What the engine said after the last of them.
     pub last: Restored,
 }
@@ -111,6 +144,9 @@ pub enum RestoreError {
     /// Whether the database is there cannot be said.
     #[error("the engine does not say which databases it has")]
     Engine(#[source] vab_engine::EngineError),
+    /// Places for files, and an engine that has none to place.
+    #[error("this engine does not let its files be placed; leave out where files and folders go")]
+    NoFiles,
     /// A thread died.
     #[error("the thread of the engine died")]
     Died,
@@ -155,11 +191,45 @@ impl Restore {
     /// When the moment cannot be reached; the error names the gap and the nearest moments that
     /// can.
     pub async fn plan(&self, catalog: &Catalog) -> Result<(Plan, Vec<PointInfo>), RestoreError> {
-        let points = self.points(catalog).await?;
-        let target = match self.target {
+        self.plan_among(self.points(catalog).await?)
+    }
+
+    /// The same, where `engine` may have to say where its marked transactions are.
+    ///
+    /// # Errors
+    /// As [`Restore::plan`], and when the engine cannot be asked.
+    pub async fn plan_for(
+        &self,
+        catalog: &Catalog,
+        engine: &Arc<dyn Engine>,
+    ) -> Result<(Plan, Vec<PointInfo>), RestoreError> {
+        let mut points = self.points(catalog).await?;
+        if matches!(self.target, RestoreTarget::Mark { .. }) {
+            let marks = marks::of(engine, &self.database).await?;
+            marks::put(&marks, &mut points);
+        }
+        self.plan_among(points)
+    }
+
+    fn plan_among(&self, points: Vec<PointInfo>) -> Result<(Plan, Vec<PointInfo>), RestoreError> {
+        let target = match &self.target {
             RestoreTarget::Latest => Target::Latest,
-            RestoreTarget::Time(time) => Target::Time(time),
-            RestoreTarget::Point(id) => Target::Point(id),
+            RestoreTarget::Time(time) => Target::Time(*time),
+            RestoreTarget::Point(id) => Target::Point(*id),
+            RestoreTarget::Lsn { lsn, including } => Target::Lsn {
+                lsn: *lsn,
+                fork: None,
+                including: *including,
+            },
+            RestoreTarget::Mark {
+                name,
+                after,
+                including,
+            } => Target::Mark {
+                name: name.clone(),
+                after: *after,
+                including: *including,
+            },
         };
         let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
             RestoreError::Unreachable {
@@ -206,8 +276,11 @@ impl Restore {
         engine: Arc<dyn Engine>,
         observer: &Observer,
     ) -> Result<RestoreReport, RestoreError> {
-        let (plan, points) = self.plan(catalog).await?;
+        let (plan, points) = self.plan_for(catalog, &engine).await?;
         let name = self.name.clone().unwrap_or_else(|| self.database.clone());
+        if !self.placement.is_empty() && !engine.looks_at_files() {
+            return Err(RestoreError::NoFiles);
+        }
         if !self.replace {
             existing::check(Arc::clone(&engine), &name).await?;
         }
@@ -230,10 +303,15 @@ impl Restore {
                 Recovery::NoRecovery
             };
             request.replace = self.replace && index == 0;
+            request.geometry = self.manner.geometry;
+            request.checksum = self.manner.checksums == Checksums::Demanded;
+            request.continue_after_error = self.manner.continue_after_error;
             let from = (catalog, &self.secrets);
             let restored = async {
                 if step.kind == BackupKind::Full && engine.looks_at_files() {
-                    request.files = file_moves(from, point, &engine, &name).await?;
+                    let mut files = FilesRequest::new(name.as_str(), Vec::new());
+                    files.placement = self.placement.clone();
+                    request.files = file_moves(from, point, &engine, files).await?;
                 }
                 restore_point(from, point, &engine, request, observer).await
             };
@@ -251,6 +329,7 @@ impl Restore {
         Ok(RestoreReport {
             database: name,
             plan,
+            points,
             last,
         })
     }
@@ -264,10 +343,9 @@ async fn file_moves(
     from: Source<'_>,
     point: &PointInfo,
     engine: &Arc<dyn Engine>,
-    name: &str,
+    mut request: FilesRequest,
 ) -> Given<Vec<FileMove>> {
     let ends = Ends::of(engine, &Hub::new()).await?;
-    let mut request = FilesRequest::new(name, Vec::new());
     request.cancel = ends.cancel.clone();
     let engine = Arc::clone(engine);
     let title = format!("files of {}", point.database);

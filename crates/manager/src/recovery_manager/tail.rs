@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use vab_chain::BackupKind;
-use vab_engine::{Engine, EngineError, LegalKind, Tail};
+use vab_engine::{DatabaseState, Engine, EngineError, LegalKind, Tail};
 use vab_mover::Encoding;
 
 use super::RecoveryManager;
 use super::backup::{BackupError, DatabaseBackup};
+use super::manner::Checksums;
 use super::restore::{Restore, RestoreError};
 use crate::listing;
 use crate::observer::Observer;
@@ -57,6 +58,9 @@ impl RecoveryManager {
     /// restore points are of, and leaves the database restoring: nothing can be lost then by a
     /// restore over it, and none has to be replaced by force.
     ///
+    /// The log of a database that does not start, or is said to be damaged ([`Restore::damaged`]),
+    /// is asked for as it is (`NO_TRUNCATE`).
+    ///
     /// If no restore follows, [`Engine::recover`] brings the database back as it was.
     ///
     /// # Errors
@@ -79,17 +83,27 @@ impl RecoveryManager {
             let database = restore.database.clone();
             return Err(TailError::NoDatabase { database });
         };
-        let mut guard = Guard::new(LegalKind::new(BackupKind::Log, false));
-        guard.on_broken_chain = OnBrokenChain::Fail;
-        let decision = guard.decide(&info, &listing::chain_of(&points));
-        if decision.take().is_none() {
-            return Err(TailError::WouldNotConnect {
-                database: info.name,
-                decision,
-            });
+        // One that does not start does not say where its log begins either.
+        let does_not_start = matches!(
+            info.state,
+            DatabaseState::Suspect | DatabaseState::RecoveryPending
+        );
+        if !does_not_start {
+            let mut guard = Guard::new(LegalKind::new(BackupKind::Log, false));
+            guard.on_broken_chain = OnBrokenChain::Fail;
+            let decision = guard.decide(&info, &listing::chain_of(&points));
+            if decision.take().is_none() {
+                return Err(TailError::WouldNotConnect {
+                    database: info.name,
+                    decision,
+                });
+            }
         }
         let mut backup = DatabaseBackup::new(point.job.clone(), info.name, BackupKind::Log);
         backup.tail = Tail::NoRecovery;
+        backup.no_truncate = restore.damaged || does_not_start;
+        backup.manner = restore.manner;
+        backup.manner.checksums = Checksums::Usual;
         backup.encoding = encoding.clone();
         Ok(self.backup(engine, &backup, observer).await?)
     }

@@ -1,8 +1,9 @@
 //! One backup: the engine's statement, its devices, the source mover and the commit.
 
+use vab_engine::{BackupWatch, Disagreement, Watched};
 use vab_mover::source::StreamError;
 use vab_mover::{Encoding, Source};
-use vab_repository::SessionFacts;
+use vab_repository::{Facts, SessionFacts};
 use vab_vdi::DeviceName;
 
 use super::device_set::{DeviceSetError, OpenDevices, Statement};
@@ -18,6 +19,9 @@ pub enum TakeError<E: std::error::Error + 'static> {
     /// The engine's statement failed.
     #[error("the engine did not make the backup")]
     Statement(#[source] E),
+    /// The streams are not the backup that the engine tells of.
+    #[error(transparent)]
+    Disagrees(#[from] Disagreement),
     /// The devices failed.
     #[error(transparent)]
     Devices(#[from] DeviceSetError),
@@ -45,6 +49,8 @@ pub(crate) struct Take<'a> {
     pub(crate) encoding: &'a Encoding,
     /// Bytes it will move, where that is known.
     pub(crate) bytes: Option<u64>,
+    /// Who reads the streams as they pass.
+    pub(crate) watch: Option<Box<dyn BackupWatch>>,
     pub(crate) observer: &'a Observer,
 }
 
@@ -78,8 +84,15 @@ impl Take<'_> {
         };
         let _shown = self.observer.transfer(title, self.bytes);
         let tally = self.observer.tally(devices.len());
+        let mut watch = self.watch;
+        let taps = match &mut watch {
+            Some(watch) => (0..devices.len()).map(|stream| watch.tap(stream)).collect(),
+            None => Vec::new(),
+        };
         let moved = session
-            .run(devices, move |moved| tally.moved(moved.stream, moved.bytes))
+            .run_tapped(devices, taps, move |moved| {
+                tally.moved(moved.stream, moved.bytes);
+            })
             .await;
         let streamed = match moved {
             Ok(streamed) => streamed,
@@ -101,11 +114,29 @@ impl Take<'_> {
             }
         };
         set.close().map_err(DeviceSetError::from)?;
+        if let Some(watch) = watch
+            && let Err(disagreement) = hold_against(watch, &facts)
+        {
+            streamed.abort("the streams are another backup").await;
+            return Err(disagreement.into());
+        }
         let facts = facts.encode()?;
         self.observer.tell(Happening::Commits);
         let receipt = streamed.commit(facts).await?;
         Ok(message::decode(&receipt, "receipt")?)
     }
+}
+
+/// Holds what passed against what the engine says.
+fn hold_against(watch: Box<dyn BackupWatch>, told: &SessionFacts) -> Result<(), Disagreement> {
+    let Facts::Known(told) = &told.facts else {
+        return Ok(());
+    };
+    match watch.check(told)? {
+        Watched::Whole => tracing::info!("{}", Watched::Whole),
+        part => tracing::warn!("{} of {}: {part}", told.kind, told.database),
+    }
+    Ok(())
 }
 
 fn is_device(error: &vab_mover::source::BackupError) -> bool {

@@ -142,6 +142,7 @@ impl Context {
         let mut backup = DatabaseBackup::new(self.run.job.clone(), info.name.clone(), take.kind);
         backup.copy_only = take.copy_only;
         backup.streams = streams.get();
+        backup.manner = self.run.manner;
         backup.encoding = self.run.encoding.clone();
         let stage = Arc::new(Mutex::new(Stage::default()));
         let observer = observed(self.watch.transfer(), Arc::clone(&stage));

@@ -218,7 +218,7 @@ fn is_full(reason: &str) -> bool {
 }
 
 /// An error and its causes in one line; some messages name their cause themselves.
-fn in_words(error: &dyn Error) -> String {
+pub(crate) fn in_words(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

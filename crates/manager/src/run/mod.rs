@@ -27,6 +27,7 @@ use vab_engine::{DatabaseInfo, Engine, EngineError, LegalKind};
 use vab_mover::Encoding;
 
 pub use budget::{Budget, Machine, Rule};
+pub(crate) use failure::in_words;
 pub use failure::{Failure, FailureClass};
 pub use guard::{Decision, Guard, Obstacle, OnBrokenChain, Skip};
 pub use outcome::RunOutcome;
@@ -42,7 +43,7 @@ use crate::catalog::{CatalogError, Filter};
 use crate::clock::Clock;
 use crate::listing;
 use crate::point::PointInfo;
-use crate::recovery_manager::RecoveryManager;
+use crate::recovery_manager::{Manner, RecoveryManager};
 
 /// The version of the JSON form of a [`RunReport`].
 const REPORT_VERSION: u32 = 1;
@@ -59,6 +60,8 @@ pub struct BackupRun {
     pub guard: Guard,
     /// Parallel streams of one database at most, 1 to 64; each is one virtual device.
     pub streams: NonZeroU16,
+    /// How the engine makes its streams.
+    pub manner: Manner,
     /// How the blocks are compressed and encrypted; not at all, by default.
     pub encoding: Encoding,
     /// Streams of all databases at most.
@@ -91,6 +94,7 @@ impl BackupRun {
             selection,
             guard: Guard::new(wanted),
             streams: NonZeroU16::MIN,
+            manner: Manner::default(),
             encoding: Encoding::default(),
             budget: Budget::of_machine(Machine::this()),
             retry: RetryPolicy::default(),

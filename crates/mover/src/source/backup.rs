@@ -21,6 +21,7 @@ use super::memory::Memory;
 use super::offer::Offer;
 use super::progress::Progress;
 use super::save::{Saver, Way, Ways};
+use super::tap::Tap;
 use super::threads::Threads;
 use crate::clock::Clock;
 use crate::pool::Pool;
@@ -182,6 +183,21 @@ impl BackupSession {
         devices: Vec<Device>,
         progress: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<Streamed, BackupError> {
+        self.run_tapped(devices, Vec::new(), progress).await
+    }
+
+    /// The same, with a [`Tap`] on each stream, in order; streams beyond the taps have none. The
+    /// taps are dropped when this returns.
+    ///
+    /// # Errors
+    /// As [`BackupSession::run`].
+    pub async fn run_tapped(
+        self,
+        devices: Vec<Device>,
+        taps: Vec<Tap>,
+        progress: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<Streamed, BackupError> {
+        let mut taps = taps.into_iter();
         if devices.len() != usize::from(self.streams) {
             let devices = devices.len();
             return Err(BackupError::Devices {
@@ -196,6 +212,7 @@ impl BackupSession {
                 stream,
                 block_size: self.block_size,
                 way: self.ways.of(stream),
+                tap: taps.next(),
                 board: Arc::clone(&self.board),
                 orders: self.orders.clone(),
                 progress: Arc::clone(&progress),

@@ -22,6 +22,7 @@ mod query;
 mod restore;
 mod restore_driver;
 mod save;
+mod tap;
 mod threads;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use keys::{Encryption, KeyError, Secrets};
 pub use options::{Security, SourceOptions};
 pub use progress::Progress;
 pub use restore::{RestoreSession, Restored};
+pub use tap::Tap;
 
 use dial::Dialer;
 

@@ -16,6 +16,7 @@ use super::error::StreamError;
 use super::gauge::Gauge;
 use super::lane::Lane;
 use super::progress::Progress;
+use super::tap::Tap;
 use crate::Block;
 use crate::checksum;
 use crate::pool::{Buffer, Pool};
@@ -27,6 +28,7 @@ pub(super) struct Saver {
     pub(super) stream: u16,
     pub(super) block_size: usize,
     pub(super) way: Way,
+    pub(super) tap: Option<Tap>,
     pub(super) board: Arc<Board>,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -65,6 +67,9 @@ impl Saver {
         loop {
             match device.next_command(None)? {
                 Event::Command(Command::Write(write)) => {
+                    if let Some(tap) = &mut self.tap {
+                        tap(write.data());
+                    }
                     if let Err(error) = self.take(write.data()) {
                         write.fail(CompletionCode::OPERATION_ABORTED)?;
                         return Err(error);

@@ -5,22 +5,31 @@ pub(crate) mod certificate;
 pub(crate) mod encoding;
 mod keep;
 pub(crate) mod key;
+mod look;
 mod run;
 pub(crate) mod security;
+mod size;
+pub(crate) mod sql;
 mod state;
+mod tail;
+mod target;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vab_manager::{BackupKind, PointId, ServerTime, UtcTime};
+use vab_manager::{BackupKind, PointId};
 
 use encoding::{EncodingArguments, SecretArguments};
 pub(crate) use keep::{RetentionArguments, SalvageArguments};
 use key::KeyArguments;
+pub(crate) use look::{HeadersArguments, VerifyArguments};
 pub(crate) use run::{DatabasesArguments, PolicyArguments, ReportArguments, SelectionArguments};
 use security::{ConnectSecurity, ServeSecurity};
+use sql::{BackupSqlArguments, RestoreSqlArguments};
 pub(crate) use state::{RecoverArguments, StateArguments};
+pub(crate) use tail::TailArguments;
+use target::TargetArguments;
 
 /// The address that `serve` listens on when none is given.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:9420";
@@ -52,12 +61,17 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Restore one restore point as native files.
     Export(ExportArguments),
-    /// Restore a database along the planned chain.
+    /// Restore a database to its newest state or to a moment, along the planned chain.
     Restore(RestoreArguments),
+    /// Back up the tail of a log, also of a damaged database, which is left restoring.
+    Tail(TailArguments),
     /// Bring a database online that is restoring or in standby.
     Recover(RecoverArguments),
-    /// Read everything back and say, per restore point, whether it is whole.
+    /// Read everything back and say, per restore point, whether it is whole; with --engine let SQL
+    /// Server say it (RESTORE VERIFYONLY).
     Verify(VerifyArguments),
+    /// Show what SQL Server sees in a restore point (RESTORE HEADERONLY, FILELISTONLY, LABELONLY).
+    Headers(HeadersArguments),
     /// Draw the moments one can restore to, with gaps and forks.
     Timeline(TimelineArguments),
     /// Read all folders of a repository again and make lost metadata anew.
@@ -134,7 +148,8 @@ pub(crate) struct BackupArguments {
     /// The job; created by its first backup.
     #[arg(long, value_name = "NAME")]
     pub job: String,
-    /// The engine: `mssql://USER@HOST` is a SQL Server (its password in `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
+    /// The engine: `mssql://USER@HOST` is a SQL Server on this machine (its password in
+    /// `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE")]
     pub engine: String,
     #[command(flatten)]
@@ -154,6 +169,8 @@ pub(crate) struct BackupArguments {
     pub policy: PolicyArguments,
     #[command(flatten)]
     pub report: ReportArguments,
+    #[command(flatten)]
+    pub sql: BackupSqlArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -235,13 +252,10 @@ pub(crate) struct RestoreArguments {
     /// The database that was backed up.
     #[arg(long, value_name = "DB")]
     pub database: String,
-    /// Stop at this moment of the server's local clock, such as 2026-11-22T14:30:00.
-    #[arg(long, value_name = "TIME", conflicts_with = "point")]
-    pub at: Option<ServerTime>,
-    /// Restore to the end of this restore point.
-    #[arg(long, value_name = "ID")]
-    pub point: Option<PointId>,
-    /// The engine that receives the database: `mssql://USER@HOST` is a SQL Server, `sim:DIR` the embedded one.
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// The engine that receives the database: `mssql://USER@HOST` is a SQL Server on this machine
+    /// (its password in `VAB_MSSQL_PASSWORD`), `sim:DIR` the embedded one.
     #[arg(long, value_name = "ENGINE", required_unless_present = "dry_run")]
     pub engine: Option<String>,
     /// Restore under another name.
@@ -255,30 +269,13 @@ pub(crate) struct RestoreArguments {
     /// Print the plan and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// Print one JSON object about what was done instead of lines for people.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub json: bool,
     #[command(flatten)]
     pub secrets: SecretArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArguments {
-    /// The repository folder.
-    #[arg(long, value_name = "DIR")]
-    pub repository: PathBuf,
-    /// Only this job.
-    #[arg(long, value_name = "NAME")]
-    pub job: Option<String>,
-    /// Only this database.
-    #[arg(long, value_name = "DB")]
-    pub database: Option<String>,
-    /// Only restore points committed at this time or later, such as 2026-11-22T14:30:00Z.
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<UtcTime>,
-    /// Read only every N-th block; quick, and finds less.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub sample: u64,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub sql: RestoreSqlArguments,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use vab_manager::engine::{Engine, LegalKind};
 use vab_manager::run::{Budget, RetryPolicy, RunWatch};
-use vab_manager::{BackupRun, EngineAddress, RecoveryManager, SystemClock};
+use vab_manager::{BackupRun, RecoveryManager, SystemClock};
 
 use super::Failure;
 use crate::args::BackupArguments;
@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     // A report that cannot be written is better known before hours of work.
     let report = report.map(Report::create).transpose()?;
     let mut backups = plan(&arguments)?;
-    let engine = arguments.engine.parse::<EngineAddress>()?;
+    let engine = arguments.sql.engine(&arguments.engine)?;
     let engine = backups.retry.open(&engine).await?;
     let options = arguments.server.security.options()?;
     let manager = backups
@@ -57,6 +57,9 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
             return Ok(exit::of_failure(error.class()));
         }
     };
+    if let Some(note) = arguments.sql.note() {
+        eprintln!("note: {note}");
+    }
     if json {
         outln!("{}", done.to_json());
     } else {
@@ -83,6 +86,7 @@ fn plan(arguments: &BackupArguments) -> Result<BackupRun, Failure> {
     run.retry.tries = policy.tries;
     run.retry.first_wait = Duration::from_secs(policy.retry_wait.into());
     run.retry.longest_wait = run.retry.longest_wait.max(run.retry.first_wait);
+    run.manner = arguments.sql.manner()?;
     run.encoding = arguments.encoding.encoding()?;
     Ok(run)
 }

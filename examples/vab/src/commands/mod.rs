@@ -6,6 +6,7 @@ mod certificate;
 mod databases;
 mod demo;
 mod export;
+mod headers;
 mod import;
 mod inspect;
 mod key;
@@ -16,8 +17,10 @@ mod restore;
 mod retention;
 mod salvage;
 mod serve;
+mod tail;
 mod timeline;
 mod verify;
+mod verify_engine;
 
 use std::process::ExitCode;
 
@@ -40,8 +43,13 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::List(arguments) => list::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
+        Command::Tail(arguments) => tail::run(arguments).await,
         Command::Recover(arguments) => recover::run(arguments).await,
+        Command::Verify(arguments) if arguments.engine.is_some() => {
+            verify_engine::run(arguments).await
+        }
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Headers(arguments) => headers::run(arguments).await,
         Command::Timeline(arguments) => timeline::run(arguments).await,
         Command::Rescan(arguments) => rescan::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

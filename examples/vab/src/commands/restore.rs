@@ -1,167 +1,171 @@
 //! `vab restore`
 
+mod advice;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use vab_manager::engine::{DatabaseState, Engine, StopOutcome};
-use vab_manager::run::Decision;
+use vab_manager::engine::Engine;
 use vab_manager::{
-    Compression, Encoding, EngineAddress, GiveError, Plan, PointInfo, RecoveryManager, Restore,
-    RestoreError, RestoreReport, RestoreTarget, TailError,
+    Catalog, Clock, Compression, Plan, PointInfo, RecoveryManager, Restore, RestoreError,
+    RestoreOutcome, RestoreRecord, RestoreTarget, SystemClock,
 };
 
+use self::advice::Advice;
 use super::{Failure, NOT_RESTORABLE};
 use crate::args::RestoreArguments;
-use crate::exit;
 use crate::print::bars::Bars;
 use crate::print::causes;
 use crate::print::out::outln;
+use crate::{exit, interrupt};
 
-pub(crate) async fn run(arguments: RestoreArguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(mut arguments: RestoreArguments) -> Result<ExitCode, Failure> {
+    let restore = restore(&mut arguments)?;
     let catalog = super::catalog(&arguments.catalog).await?;
-    let mut restore = Restore::new(arguments.database);
-    restore.job = arguments.job;
-    restore.name = arguments.name;
-    restore.replace = arguments.replace;
-    restore.secrets = arguments.secrets.secrets()?;
-    restore.recovery = arguments.state.recovery();
-    restore.target = match (arguments.at, arguments.point) {
-        (Some(time), _) => RestoreTarget::Time(time),
-        (None, Some(point)) => RestoreTarget::Point(point),
-        (None, None) => RestoreTarget::Latest,
-    };
     let (Some(address), false) = (&arguments.engine, arguments.dry_run) else {
-        if arguments.state.tail {
-            outln!("first the tail of the log would be backed up; without it, the plan is");
-        }
-        return Ok(match restore.plan(&catalog).await {
-            Ok((plan, points)) => {
-                print_plan(&plan, &points);
-                ExitCode::SUCCESS
-            }
-            Err(error) => failed(&error),
-        });
+        return dry_run(&arguments, &restore, &catalog).await;
     };
-    let advice = Advice { engine: address };
-    let engine = address.parse::<EngineAddress>()?;
+    let engine = arguments.sql.engine(address)?;
     let engine = super::aside(move || engine.open_or_create()).await??;
-    if let (true, Some(server)) = (arguments.state.tail, &arguments.catalog.place.server) {
-        if !matches!(restore.target, RestoreTarget::Time(_)) {
-            // Better known before the database is put out of use.
-            if let Err(error) = restore.plan(&catalog).await {
-                return Ok(failed(&error));
-            }
+    let tail = if arguments.state.tail {
+        match take_tail(&arguments, &restore, &catalog, Arc::clone(&engine)).await? {
+            Ok(tail) => tail,
+            Err(code) => return Ok(code),
         }
-        let options = arguments.catalog.security.options()?;
-        let manager = RecoveryManager::connect_with(server, &options).await?;
-        // Who restores with a key does not want the tail in plain.
-        let encoding = arguments.secrets.encoding(Compression::Auto)?;
-        match back_up_tail(&manager, Arc::clone(&engine), &restore, &encoding).await {
-            Ok(point) => outln!(
-                "the tail of the log of {} is restore point {} in {}; the database is restoring",
-                point.database,
-                point.id,
-                point.file
-            ),
-            Err(error) => return Ok(tail_failed(&error)),
-        }
+    } else {
+        None
+    };
+    let (advice, clock) = (Advice { engine: address }, SystemClock);
+    let started = clock.now();
+    let observer = Bars::default().observer();
+    let ended = tokio::select! {
+        ended = restore.run(&catalog, engine, &observer) => Some(ended),
+        () = interrupt::requested() => None,
+    };
+    let times = (started, clock.now());
+    let mut record = match &ended {
+        Some(ended) => RestoreRecord::of(&restore, ended, times),
+        None => RestoreRecord::cancelled(&restore, times),
+    };
+    record.tail = tail;
+    if arguments.json {
+        outln!("{}", record.to_json());
     }
-    let done = restore
-        .run(&catalog, engine, &Bars::default().observer())
-        .await;
-    match done {
-        Ok(report) => {
-            advice.after(&report);
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(error) => {
+    match &ended {
+        Some(Ok(report)) if !arguments.json => advice.after(report),
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
             if arguments.state.tail {
                 advice.after_tail(&restore.database);
             }
-            Ok(failed(&error))
+            eprintln!("error: {}", causes(error));
         }
+        None => advice::after_stop(&record.restored_as),
     }
+    Ok(exit_code(record.outcome))
 }
 
-async fn back_up_tail(
-    manager: &RecoveryManager,
-    engine: Arc<dyn Engine>,
+/// What is asked for.
+fn restore(arguments: &mut RestoreArguments) -> Result<Restore, Failure> {
+    let mut restore = Restore::new(arguments.database.clone());
+    restore.job = arguments.job.take();
+    restore.name = arguments.name.take();
+    restore.replace = arguments.replace;
+    restore.secrets = arguments.secrets.secrets()?;
+    restore.recovery = arguments.state.recovery();
+    restore.damaged = arguments.state.damaged;
+    restore.placement = arguments.sql.placement();
+    restore.manner = arguments.sql.manner()?;
+    restore.target = std::mem::take(&mut arguments.target).target()?;
+    Ok(restore)
+}
+
+async fn dry_run(
+    arguments: &RestoreArguments,
     restore: &Restore,
-    encoding: &Encoding,
-) -> Result<PointInfo, TailError> {
-    let observer = Bars::default().observer();
-    let taken = manager.back_up_tail(engine, restore, encoding, &observer);
-    taken.await
-}
-
-fn tail_failed(error: &TailError) -> ExitCode {
-    eprintln!("error: {}", causes(error));
-    ExitCode::from(match error {
-        TailError::WouldNotConnect {
-            decision: Decision::Fail(_),
-            ..
-        } => exit::CHAIN_BROKEN,
-        TailError::NoDatabase { .. } | TailError::WouldNotConnect { .. } => exit::REFUSED,
-        TailError::Backup(error) => {
-            return exit::of_failure(vab_manager::run::Failure::from(error).class);
+    catalog: &Catalog,
+) -> Result<ExitCode, Failure> {
+    if arguments.state.tail {
+        outln!("first the tail of the log would be backed up; without it, the plan is");
+    }
+    let plan = match &arguments.engine {
+        // Only an engine knows where its marks are.
+        Some(address) if matches!(restore.target, RestoreTarget::Mark { .. }) => {
+            let engine = arguments.sql.engine(address)?;
+            let engine = super::aside(move || engine.open()).await??;
+            restore.plan_for(catalog, &engine).await
         }
-        _ => exit::FAILED,
+        _ => restore.plan(catalog).await,
+    };
+    Ok(match plan {
+        Ok((plan, points)) => {
+            print_plan(&plan, &points);
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
     })
 }
 
-fn failed(error: &RestoreError) -> ExitCode {
-    let code = match error {
-        RestoreError::Unreachable { .. } => NOT_RESTORABLE,
-        RestoreError::Exists(_) => exit::REFUSED,
-        RestoreError::Step { error, .. } => match error.as_ref() {
-            GiveError::Statement(error) if error.refusal().is_some() => exit::REFUSED,
-            _ => exit::FAILED,
-        },
-        _ => exit::FAILED,
+/// Backs up the tail; gives the exit code where that fails.
+async fn take_tail(
+    arguments: &RestoreArguments,
+    restore: &Restore,
+    catalog: &Catalog,
+    engine: Arc<dyn Engine>,
+) -> Result<Result<Option<PointInfo>, ExitCode>, Failure> {
+    let Some(server) = &arguments.catalog.place.server else {
+        return Ok(Ok(None));
     };
-    eprintln!("error: {}", causes(error));
-    ExitCode::from(code)
-}
-
-/// What to do next.
-struct Advice<'a> {
-    engine: &'a str,
-}
-
-impl Advice<'_> {
-    fn after(&self, report: &RestoreReport) {
-        let (database, engine) = (&report.database, self.engine);
-        outln!(
-            "restored {database} in {} steps; it is {}",
-            report.plan.steps.len(),
-            report.last.state
-        );
-        if let Some(reached) = report.last.reached {
-            outln!("the last change that was applied is of {reached}");
+    // A moment or a mark may be in the tail itself.
+    let may_be_in_it = matches!(
+        restore.target,
+        RestoreTarget::Time(_) | RestoreTarget::Lsn { .. } | RestoreTarget::Mark { .. }
+    );
+    if !may_be_in_it {
+        // Better known before the database is put out of use.
+        if let Err(error) = restore.plan(catalog).await {
+            return Ok(Err(failed(&error)));
         }
-        match report.last.state {
-            DatabaseState::Online => {
-                outln!("next: take a full backup; earlier logs do not lead on from here");
+    }
+    let options = arguments.catalog.security.options()?;
+    let manager = RecoveryManager::connect_with(server, &options).await?;
+    // Who restores with a key does not want the tail in plain.
+    let encoding = arguments.secrets.encoding(Compression::Auto)?;
+    let observer = Bars::default().observer();
+    let taken = manager.back_up_tail(engine, restore, &encoding, &observer);
+    match taken.await {
+        Ok(point) => {
+            if !arguments.json {
+                outln!(
+                    "the tail of the log of {} is restore point {} in {}; the database is restoring",
+                    point.database,
+                    point.id,
+                    point.file
+                );
             }
-            _ if report.last.stop == StopOutcome::Beyond => outln!(
-                "the moment lies beyond the end of the log that was restored; next: restore more \
-                 log, or `vab recover --engine '{engine}' --database '{database}'` to end here"
-            ),
-            _ => outln!(
-                "next: restore more, or `vab recover --engine '{engine}' --database '{database}'` \
-                 to bring it online"
-            ),
+            Ok(Ok(Some(point)))
+        }
+        Err(error) => {
+            let engine = arguments.engine.as_deref().unwrap_or_default();
+            let database = &restore.database;
+            Ok(Err(super::tail::failed(&error, engine, database)))
         }
     }
+}
 
-    fn after_tail(&self, database: &str) {
-        eprintln!(
-            "note: {database} was left restoring by the backup of its tail; \
-             `vab recover --engine '{}' --database '{database}'` brings it back as it was, if no \
-             step of the restore has begun",
-            self.engine
-        );
-    }
+fn failed(error: &RestoreError) -> ExitCode {
+    eprintln!("error: {}", causes(error));
+    exit_code(error.outcome())
+}
+
+fn exit_code(outcome: RestoreOutcome) -> ExitCode {
+    ExitCode::from(match outcome {
+        RestoreOutcome::Success => 0,
+        RestoreOutcome::Unreachable => NOT_RESTORABLE,
+        RestoreOutcome::Refused => exit::REFUSED,
+        RestoreOutcome::Cancelled => exit::INTERRUPTED,
+        _ => exit::FAILED,
+    })
 }
 
 fn print_plan(plan: &Plan, points: &[PointInfo]) {

@@ -11,13 +11,20 @@ use crate::print::bytes::Bytes;
 use crate::print::out::outln;
 
 pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
+    let Some(repository) = arguments.catalog.place.repository else {
+        return Err(
+            "to read back what is stored, say where it is with --repository DIR; over --server an engine \
+             can verify it (--engine)"
+                .into(),
+        );
+    };
     let bars = Bars::default();
     let mut options = VerifyOptions::default();
     options.job = arguments.job;
     options.database = arguments.database;
     options.since = arguments.since;
     options.sample = arguments.sample;
-    let verification = verify(&arguments.repository, &options, &bars.observer())?;
+    let verification = verify(&repository, &options, &bars.observer())?;
     bars.clear();
     if arguments.json {
         outln!("{}", serde_json::to_string_pretty(&verification)?);

@@ -159,6 +159,44 @@ pub(crate) fn empty_repository() -> (tempfile::TempDir, PathBuf) {
     (folder, repository)
 }
 
+/// A file system of its own, of this size. Unmounted when dropped.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(crate) struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+/// Mounts a small disk; `None` where that is not allowed.
+#[cfg(target_os = "linux")]
+pub(crate) fn small_disk(size: &str) -> Option<SmallDisk> {
+    let folder = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+        .arg(folder.path())
+        .stderr(Stdio::null())
+        .status();
+    mounted
+        .is_ok_and(|status| status.success())
+        .then_some(SmallDisk { folder })
+}
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _gone_with_the_machine = Command::new("umount")
+            .arg("-l")
+            .arg(self.folder.path())
+            .status();
+    }
+}
+
 /// The restore points that `vab list --json` shows.
 pub(crate) fn list(source: [&str; 2]) -> Vec<Value> {
     let text = run(["list", source[0], source[1], "--json"]).success();

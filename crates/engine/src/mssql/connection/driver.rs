@@ -163,11 +163,19 @@ impl Driver {
     }
 
     async fn reach(&self, config: &Config) -> Result<TcpStream, ConnectError> {
+        let asked = self.address.instance.as_ref();
+        let asked = asked.filter(|_| self.address.port.is_none());
         let unreachable = |reason: String| ConnectError::Unreachable {
             address: self.address.to_string(),
-            reason,
+            reason: match asked {
+                None => reason,
+                Some(instance) => format!(
+                    "{reason}; SQL Server Browser was asked for its port at UDP 1434, which is not \
+                     needed with HOST:PORT/{instance}"
+                ),
+            },
         };
-        let named = self.address.port.is_none() && self.address.instance.is_some();
+        let named = asked.is_some();
         let reached = async {
             if named {
                 TcpStream::connect_named(config)

@@ -1,5 +1,6 @@
 //! Rows of an answer.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use tiberius::ColumnData;
@@ -28,6 +29,30 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A type that nothing here asks for.
     Other(&'static str),
+}
+
+impl Value {
+    /// As people read it; `None` for `NULL`.
+    pub fn text(&self) -> Option<String> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Bit(bit) => u8::from(*bit).to_string(),
+            Self::Integer(number) => number.to_string(),
+            Self::Decimal(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::Guid(guid) => guid.to_string(),
+            Self::Time(time) => time.to_string(),
+            Self::Bytes(bytes) => {
+                let mut text = String::from("0x");
+                for byte in bytes {
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "{byte:02X}");
+                }
+                text
+            }
+            Self::Other(kind) => format!("({kind})"),
+        })
+    }
 }
 
 /// One row; its columns are found by their names.
@@ -62,6 +87,16 @@ impl Row {
             .iter()
             .position(|name| name.eq_ignore_ascii_case(column))?;
         self.values.get(index)
+    }
+
+    /// The names of the columns.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The values, in the order of the columns; missing ones are left out.
+    pub fn values(&self) -> &[Value] {
+        &self.values
     }
 
     fn read<T>(

@@ -24,7 +24,7 @@ pub(super) fn backup(server: &Server, request: &BackupRequest) -> Result<BackupS
     let database = link
         .database(&name)?
         .ok_or_else(|| no_such(name.as_str()))?;
-    check(&database, request.kind)?;
+    check(&database, request)?;
 
     let mut backup = Backup::new(name, request.kind, request.devices.clone());
     // A differential never changes the chain.
@@ -34,6 +34,8 @@ pub(super) fn backup(server: &Server, request: &BackupRequest) -> Result<BackupS
     backup.continue_after_error = request.continue_after_error;
     backup.compression = Some(server.options.compression);
     backup.buffers = server.options.buffers;
+    backup.stats = Some(server.stats());
+    backup.no_truncate = request.no_truncate;
     backup.tail = match request.tail {
         Tail::KeepOnline => LogTail::Keep,
         Tail::NoRecovery => LogTail::NoRecovery,
@@ -56,9 +58,16 @@ pub(super) fn backup(server: &Server, request: &BackupRequest) -> Result<BackupS
 }
 
 /// What the server would refuse after the devices were made.
-fn check(info: &DatabaseInfo, kind: BackupKind) -> Result<(), Refusal> {
-    let database = info.name.clone();
-    if info.state != DatabaseState::Online {
+fn check(info: &DatabaseInfo, request: &BackupRequest) -> Result<(), Refusal> {
+    let (database, kind) = (info.name.clone(), request.kind);
+    // NO_TRUNCATE takes the log of a database that does not start, but not of one that is offline
+    // or in emergency.
+    let as_it_is = request.no_truncate
+        && matches!(
+            info.state,
+            DatabaseState::Suspect | DatabaseState::RecoveryPending
+        );
+    if info.state != DatabaseState::Online && !as_it_is {
         return Err(Refusal::NotOnline {
             database,
             state: info.state,

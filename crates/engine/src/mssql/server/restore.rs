@@ -32,12 +32,12 @@ pub(super) fn file_moves(
         .iter()
         .map(|row| Ok((row.some_text("name")?, row.some_text("physical_name")?)))
         .collect();
-    Ok(files::moves(
-        &request.database,
-        &listed?,
-        &present?,
-        &identity,
-    ))
+    let listed = listed?;
+    let asked = files::Asked {
+        database: &request.database,
+        placement: &request.placement,
+    };
+    asked.moves(&listed, &present?, &identity)
 }
 
 pub(super) fn restore(server: &Server, request: &RestoreRequest) -> Result<Restored, EngineError> {
@@ -49,6 +49,8 @@ pub(super) fn restore(server: &Server, request: &RestoreRequest) -> Result<Resto
     let mut restore = sql::Restore::new(name.clone(), request.kind, request.devices.clone());
     restore.geometry = request.geometry;
     restore.buffers = server.options.buffers;
+    restore.stats = Some(server.stats());
+    restore.checksum = request.checksum;
     restore.continue_after_error = request.continue_after_error;
     restore.after = after(request.recovery, &request.database, &identity)?;
     restore.replace = request

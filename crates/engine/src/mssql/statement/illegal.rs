@@ -2,7 +2,7 @@
 
 use vab_chain::{BackupKind, ServerTime};
 
-/// Why no statement was built. Each names the rule of the server's documentation.
+/// Why no statement was built. Each says the rule, and [`Illegal::page`] where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Illegal {
@@ -115,4 +115,35 @@ pub enum Illegal {
         /// The path.
         path: String,
     },
+}
+
+impl Illegal {
+    /// The page of the server's documentation, and the part of it, that the rule is from.
+    pub const fn page(&self) -> &'static str {
+        match self {
+            Self::Devices { .. } => "BACKUP (Transact-SQL), TO <backup_device>: up to 64 devices",
+            Self::DeviceTwice { .. } => "Virtual device interface reference, device names of a set",
+            Self::TempDb => "tempdb database, restrictions: it cannot be backed up or restored",
+            Self::CopyOnlyDifferential => "BACKUP (Transact-SQL), COPY_ONLY",
+            Self::LogOnly { .. } => "BACKUP (Transact-SQL), log-specific options",
+            Self::CopyOnlyTail { .. } => "BACKUP (Transact-SQL), NORECOVERY and COPY_ONLY",
+            Self::NoTruncateStandby => "BACKUP (Transact-SQL), NO_TRUNCATE",
+            Self::Stats { .. } => "BACKUP (Transact-SQL), STATS",
+            Self::OtherConsent { .. } => "RESTORE arguments (Transact-SQL), REPLACE",
+            Self::ReplaceOnlyFull { .. } => "RESTORE (Transact-SQL), the REPLACE option's impact",
+            Self::MarkOnlyLog { .. } | Self::MarkIsLsn { .. } => {
+                "RESTORE arguments (Transact-SQL), STOPATMARK and STOPBEFOREMARK"
+            }
+            Self::Time { .. } => {
+                "RESTORE arguments (Transact-SQL), STOPAT; datetime (Transact-SQL)"
+            }
+            Self::NeedsRecovery { .. } => {
+                "RESTORE arguments (Transact-SQL), KEEP_CDC and KEEP_REPLICATION"
+            }
+            Self::Master { .. } => "Back up and restore of system databases, master",
+            Self::MovedTwice { .. } | Self::SamePath { .. } => {
+                "RESTORE arguments (Transact-SQL), MOVE"
+            }
+        }
+    }
 }

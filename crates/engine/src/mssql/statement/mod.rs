@@ -32,11 +32,12 @@ mod restore;
 mod tests;
 mod text;
 
+pub use crate::look::Look;
 pub use backup::{Backup, LogTail};
 pub use illegal::Illegal;
 pub use names::{Name, NameError, ServerPath, Text};
 pub use query::Query;
-pub use read::{Look, Read};
+pub use read::Read;
 pub use restore::{After, FileMove, Recover, ReplaceConsent, Restore, Stop};
 
 use std::fmt;

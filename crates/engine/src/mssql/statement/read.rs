@@ -4,19 +4,7 @@ use vab_vdi::DeviceName;
 
 use super::text::{Devices, Writer};
 use super::{Illegal, Statement};
-
-/// What to look at in a backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Look {
-    /// The facts of its sets.
-    Header,
-    /// The files of the database.
-    Files,
-    /// The label of the media.
-    Label,
-    /// Everything, to see that it can be read.
-    Verify,
-}
+use crate::look::Look;
 
 /// A look at a backup on virtual devices: each is a device set of its own.
 #[derive(Clone, Debug)]
@@ -27,6 +15,8 @@ pub struct Read {
     pub devices: Vec<DeviceName>,
     /// `CHECKSUM`: refused by the server if the set has none. Not for labels.
     pub checksum: bool,
+    /// `STATS` of `VERIFYONLY`: how often progress is told, in percent of 1 to 100.
+    pub stats: Option<u8>,
 }
 
 impl Read {
@@ -36,13 +26,14 @@ impl Read {
             look,
             devices,
             checksum: false,
+            stats: Some(5),
         }
     }
 
     /// The statement.
     ///
     /// # Errors
-    /// When there are not 1 to 64 devices with names of their own.
+    /// When there are not 1 to 64 devices with names of their own, or the percentage is none.
     pub fn statement(&self) -> Result<Statement, Illegal> {
         let mut text = Writer::new(match self.look {
             Look::Header => "RESTORE HEADERONLY FROM ",
@@ -53,7 +44,7 @@ impl Read {
         text.put(Devices::of(&self.devices)?);
         text.option_if(self.checksum && self.look != Look::Label, "CHECKSUM");
         if self.look == Look::Verify {
-            text.stats(Some(5))?;
+            text.stats(self.stats)?;
         }
         Ok(text.done())
     }

@@ -49,6 +49,25 @@ fn looks_have_their_statements() {
 }
 
 #[test]
+fn a_look_that_cannot_be_is_refused() {
+    use super::{Illegal, Look, Read};
+    for look in [Look::Header, Look::Files, Look::Label, Look::Verify] {
+        for (count, found) in [(0, 0), (65, 65)] {
+            let error = Read::new(look, devices(count)).statement().unwrap_err();
+            assert_eq!(error, Illegal::Devices { found });
+        }
+    }
+    let mut verify = Read::new(Look::Verify, devices(1));
+    for found in [0, 101] {
+        verify.stats = Some(found);
+        assert_eq!(verify.statement().unwrap_err(), Illegal::Stats { found });
+    }
+    verify.stats = None;
+    let text = verify.statement().unwrap().to_string();
+    assert_eq!(text, "RESTORE VERIFYONLY FROM VIRTUAL_DEVICE = N's'");
+}
+
+#[test]
 fn a_sequence_ends_without_devices() {
     use super::{After, Recover, ServerPath};
     let text = |after| {

@@ -30,6 +30,9 @@ pub(super) fn answer(server: &StandIn, text: &str) -> Option<Table> {
             one.as_ref()
                 .is_none_or(|name| info.name.eq_ignore_ascii_case(name))
         });
+        if let Some(stands) = *server.stands.lock().unwrap() {
+            all.iter_mut().for_each(stands);
+        }
         return Some(databases(&all));
     }
     if text.contains("FROM msdb.dbo.backupset AS s") {
@@ -43,11 +46,7 @@ pub(super) fn answer(server: &StandIn, text: &str) -> Option<Table> {
         return Some(sets(&all));
     }
     if text.contains("FROM msdb.dbo.logmarkhistory") {
-        return Some(Table::new(&[
-            ("mark_name", Type::NVarChar),
-            ("lsn", Type::VarChar),
-            ("mark_time", Type::DateTime),
-        ]));
+        return Some(marks(server, &wanted?, text));
     }
     if text.contains("FROM sys.master_files AS f JOIN") {
         return Some(Table::new(&[
@@ -56,6 +55,26 @@ pub(super) fn answer(server: &StandIn, text: &str) -> Option<Table> {
         ]));
     }
     None
+}
+
+/// The marked transactions of a database between two LSNs.
+fn marks(server: &StandIn, database: &str, text: &str) -> Table {
+    let bound = |sign: &str| -> Lsn {
+        let (_, rest) = text.split_once(sign).unwrap();
+        rest.split(' ').next().unwrap().parse().unwrap()
+    };
+    let (first, end) = (bound("lsn >= "), bound("lsn < "));
+    let mut table = Table::new(&[
+        ("mark_name", Type::NVarChar),
+        ("lsn", Type::VarChar),
+        ("mark_time", Type::DateTime2),
+    ]);
+    for (of, name, at, time) in server.marks.lock().unwrap().iter() {
+        if of == database && (first..end).contains(at) {
+            table = table.row(vec![name.as_str().into(), lsn(Some(*at)), (*time).into()]);
+        }
+    }
+    table
 }
 
 /// What a server says about itself.

@@ -3,19 +3,30 @@
 //! folder. What it does not know it refuses, as the server would.
 
 pub(crate) mod answer;
+pub(crate) mod fault;
+mod look;
+mod native;
 mod parse;
 mod play;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../../../src/mtf/testing.rs"]
+pub(crate) mod tape;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use vab_chain::{BackupSet, ServerTime};
-use vab_engine::sim;
+use vab_chain::{BackupSet, Lsn, ServerTime};
+use vab_engine::{BackupRequest, DatabaseInfo, sim};
+
+use self::fault::Fault;
 
 use crate::tds::session::{Handler, Secure, Session, listen};
 use crate::tds::token::{self, End};
+
+/// The streams of a backup.
+pub(crate) type Streams = fn(&BackupRequest) -> Vec<Vec<u8>>;
 
 /// A server with databases.
 pub(crate) struct StandIn {
@@ -32,6 +43,14 @@ pub(crate) struct StandIn {
     pub(crate) refuses: Option<(u32, &'static str)>,
     /// Falsifies what is told about backups.
     pub(crate) lies: Option<fn(&mut BackupSet)>,
+    /// Falsifies what is told about databases.
+    pub(crate) stands: Mutex<Option<fn(&mut DatabaseInfo)>>,
+    /// What its backups are instead of the embedded engine's streams: a stream for each device.
+    pub(crate) streams: Option<Streams>,
+    /// What goes wrong with the next statement that moves data.
+    pub(crate) fault: Mutex<Option<Fault>>,
+    /// Marked transactions: database, mark, log record, time.
+    pub(crate) marks: Mutex<Vec<(String, String, Lsn, ServerTime)>>,
 }
 
 impl StandIn {
@@ -44,6 +63,10 @@ impl StandIn {
             sysadmin: true,
             refuses: None,
             lies: None,
+            stands: Mutex::default(),
+            streams: None,
+            fault: Mutex::default(),
+            marks: Mutex::default(),
         }
     }
 

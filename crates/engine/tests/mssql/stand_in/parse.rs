@@ -1,7 +1,9 @@
 //! Reads `BACKUP` and `RESTORE` by the grammar of the documentation.
 
 use vab_chain::{BackupKind, Lsn, ServerTime};
-use vab_engine::{BackupRequest, RecoverRequest, Recovery, RestoreRequest, StopAt, StopEdge, Tail};
+use vab_engine::{
+    BackupRequest, Look, RecoverRequest, Recovery, RestoreRequest, StopAt, StopEdge, Tail,
+};
 use vab_vdi::{DeviceName, Geometry};
 
 use crate::lexer::{Token, tokens};
@@ -11,7 +13,7 @@ pub(crate) enum Statement {
     Backup(BackupRequest),
     Restore(RestoreRequest),
     Recover(RecoverRequest),
-    Files(Vec<DeviceName>),
+    Look(Look, Vec<DeviceName>),
 }
 
 /// A statement, or what it stumbles over.
@@ -164,9 +166,10 @@ fn backup(reader: &mut Reader) -> Result<Statement, String> {
                 reader.value()?;
                 request.tail = Tail::Standby;
             }
+            "NO_TRUNCATE" if log => request.no_truncate = true,
             "CHECKSUM" => request.checksum = true,
             "CONTINUE_AFTER_ERROR" => request.continue_after_error = true,
-            "NO_CHECKSUM" | "NO_COMPRESSION" => {}
+            "NO_CHECKSUM" | "NO_COMPRESSION" | "COMPRESSION" => {}
             "BLOCKSIZE" => sizes.block = Some(reader.number()?),
             "MAXTRANSFERSIZE" => sizes.transfer = Some(reader.number()?),
             "BUFFERCOUNT" | "STATS" => drop(reader.number()?),
@@ -183,10 +186,10 @@ fn restore(reader: &mut Reader) -> Result<Statement, String> {
     let kind = match reader.word()?.as_str() {
         "LOG" => BackupKind::Log,
         "DATABASE" => BackupKind::Full,
-        "FILELISTONLY" => {
-            reader.expect("FROM")?;
-            return Ok(Statement::Files(reader.devices()?));
-        }
+        "FILELISTONLY" => return look(reader, Look::Files),
+        "HEADERONLY" => return look(reader, Look::Header),
+        "LABELONLY" => return look(reader, Look::Label),
+        "VERIFYONLY" => return look(reader, Look::Verify),
         other => return Err(other.to_owned()),
     };
     let database = reader.identifier()?;
@@ -229,7 +232,7 @@ fn restore(reader: &mut Reader) -> Result<Statement, String> {
             }
             "STOPATMARK" => request.stop_at = Some(mark(reader, StopEdge::At)?),
             "STOPBEFOREMARK" => request.stop_at = Some(mark(reader, StopEdge::Before)?),
-            "CHECKSUM" | "CONTINUE_AFTER_ERROR" => {}
+            "CHECKSUM" | "CONTINUE_AFTER_ERROR" | "KEEP_CDC" | "KEEP_REPLICATION" => {}
             "BLOCKSIZE" => sizes.block = Some(reader.number()?),
             "MAXTRANSFERSIZE" => sizes.transfer = Some(reader.number()?),
             "BUFFERCOUNT" | "STATS" => drop(reader.number()?),
@@ -239,6 +242,20 @@ fn restore(reader: &mut Reader) -> Result<Statement, String> {
     })?;
     request.geometry = sizes.geometry()?;
     Ok(Statement::Restore(request))
+}
+
+fn look(reader: &mut Reader, look: Look) -> Result<Statement, String> {
+    reader.expect("FROM")?;
+    let devices = reader.devices()?;
+    reader.options(|reader, word| {
+        match word {
+            "CHECKSUM" if look != Look::Label => {}
+            "STATS" if look == Look::Verify => drop(reader.number()?),
+            other => return Err(other.to_owned()),
+        }
+        Ok(())
+    })?;
+    Ok(Statement::Look(look, devices))
 }
 
 fn mark(reader: &mut Reader, edge: StopEdge) -> Result<StopAt, String> {

@@ -8,26 +8,24 @@ use std::time::Duration;
 
 use vab_chain::BackupKind;
 use vab_engine::{
-    BackupError, BackupRequest, Engine, Progress, ProgressSink, RestoreError, RestoreRequest,
+    BackupError, BackupRequest, Engine, Look, Progress, ProgressSink, RestoreError, RestoreRequest,
 };
 use vab_vdi::pipe::Directory;
-use vab_vdi::{
-    DeviceName, Direction, EngineAbortHandle, EngineError, EngineSet, EngineTransport, Geometry,
-    OpenSetRequest,
-};
+use vab_vdi::{EngineAbortHandle, EngineError, EngineSet, EngineTransport, OpenSetRequest};
 
-use super::StandIn;
+use super::fault::Fault;
 use super::parse::Statement;
+use super::{StandIn, look, native};
 use crate::tds::session::Session;
-use crate::tds::table::{Cell, Table, Type};
+use crate::tds::table::Table;
 use crate::tds::token::{self, End};
 
-const WAIT: Duration = Duration::from_secs(20);
+pub(super) const WAIT: Duration = Duration::from_secs(20);
 /// How long it waits for a device set before it looks whether it is to go on.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// A number and a text of the server.
-struct Refused(u32, String);
+pub(super) struct Refused(pub(super) u32, pub(super) String);
 
 pub(super) fn play(
     server: &StandIn,
@@ -53,9 +51,17 @@ pub(super) fn play(
                 restore(server, request, devices, percent)
             })
         }
-        Statement::Files(names) => long(server, session, "RESTORE FILELIST", |devices, _| {
-            files(&names, devices)
-        }),
+        Statement::Look(look, names) => {
+            let verb = match look {
+                Look::Header => "RESTORE HEADERONLY",
+                Look::Files => "RESTORE FILELIST",
+                Look::Label => "RESTORE LABELONLY",
+                Look::Verify => "VERIFY DATABASE",
+            };
+            long(server, session, verb, |devices, _| {
+                look::look(server, look, &names, devices)
+            })
+        }
         Statement::Recover(request) => {
             long(server, session, "RESTORE DATABASE", |_, _| {
                 match server.instance.recover(&request) {
@@ -68,17 +74,51 @@ pub(super) fn play(
 }
 
 /// The sets that are open can be aborted, and no more are waited for then.
-struct Interruptible {
+#[derive(Clone)]
+pub(super) struct Interruptible(Arc<Inner>);
+
+struct Inner {
     folder: Directory,
     open: Mutex<Vec<EngineAbortHandle>>,
     stopped: AtomicBool,
+    /// What goes wrong in the middle of the data.
+    fault: Option<Fault>,
+    /// The middle of the data has been reached.
+    middle: AtomicBool,
 }
 
 impl Interruptible {
+    fn new(server: &StandIn, fault: Option<Fault>) -> Self {
+        Self(Arc::new(Inner {
+            folder: Directory::open(&server.devices).unwrap(),
+            open: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            fault,
+            middle: AtomicBool::new(false),
+        }))
+    }
+
     fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        for set in self.open.lock().unwrap().drain(..) {
+        self.0.stopped.store(true, Ordering::Relaxed);
+        for set in self.0.open.lock().unwrap().drain(..) {
             set.abort();
+        }
+    }
+
+    /// The engine has moved so much of its data.
+    fn moved(&self, percent: u64) {
+        let middle = percent >= 20 && self.0.fault.is_some();
+        if !middle || self.0.middle.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match self.0.fault {
+            Some(Fault::InTheMiddle(..) | Fault::Dropped | Fault::DevicesDie) => self.stop(),
+            Some(Fault::Hangs) => {
+                while !self.0.stopped.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(2));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -91,13 +131,13 @@ impl EngineTransport for Interruptible {
     ) -> Result<EngineSet, EngineError> {
         let mut waited = Duration::ZERO;
         loop {
-            match self.folder.open_set(request.clone(), SLICE) {
+            match self.0.folder.open_set(request.clone(), SLICE) {
                 Ok(set) => {
-                    self.open.lock().unwrap().push(set.abort_handle());
+                    self.0.open.lock().unwrap().push(set.abort_handle());
                     return Ok(set);
                 }
                 Err(EngineError::NoSuchSet { .. })
-                    if waited < timeout && !self.stopped.load(Ordering::Relaxed) =>
+                    if waited < timeout && !self.0.stopped.load(Ordering::Relaxed) =>
                 {
                     waited += SLICE;
                 }
@@ -114,14 +154,21 @@ fn long(
     verb: &str,
     work: impl FnOnce(&Interruptible, &Arc<AtomicU64>) -> Result<Option<Table>, Refused> + Send,
 ) -> io::Result<()> {
-    let devices = Interruptible {
-        folder: Directory::open(&server.devices).unwrap(),
-        open: Mutex::default(),
-        stopped: AtomicBool::new(false),
+    let looks = verb.starts_with("RESTORE H")
+        || verb.starts_with("RESTORE F")
+        || verb.starts_with("RESTORE L");
+    let fault = if looks {
+        None
+    } else {
+        server.fault.lock().unwrap().take()
     };
+    let devices = Interruptible::new(server, fault);
     let percent = Arc::new(AtomicU64::new(0));
     let (ended, cancelled) = thread::scope(|scope| {
-        let working = scope.spawn(|| work(&devices, &percent));
+        let working = scope.spawn(|| match fault {
+            Some(Fault::Refused(number, text)) => Err(Refused(number, text.to_owned())),
+            _ => work(&devices, &percent),
+        });
         let (mut told, mut cancelled) = (0, false);
         while !working.is_finished() {
             let asked = if cancelled {
@@ -147,6 +194,13 @@ fn long(
     if cancelled {
         return session.end(End::Cancelled);
     }
+    let ended = match fault {
+        Some(Fault::Dropped) => return Err(io::ErrorKind::ConnectionAborted.into()),
+        Some(Fault::InTheMiddle(number, text) | Fault::AtTheEnd(number, text)) => {
+            Err(Refused(number, text.to_owned()))
+        }
+        _ => ended,
+    };
     match ended {
         Ok(table) => {
             if let Some(table) = table {
@@ -170,14 +224,15 @@ fn long(
     }
 }
 
-fn sink(percent: &Arc<AtomicU64>) -> ProgressSink {
-    let percent = Arc::clone(percent);
+fn sink(percent: &Arc<AtomicU64>, devices: &Interruptible) -> ProgressSink {
+    let (percent, devices) = (Arc::clone(percent), devices.clone());
     ProgressSink::new(move |Progress { bytes, total }| {
         let now = (bytes * 100)
             .checked_div(total)
             .unwrap_or_default()
             .min(100);
         percent.fetch_max(now, Ordering::Relaxed);
+        devices.moved(now);
     })
 }
 
@@ -191,8 +246,15 @@ fn backup(
         return Err(Refused(number, text.to_owned()));
     }
     request.timeout = WAIT;
-    request.progress = sink(percent);
+    request.progress = sink(percent, devices);
     let first = request.devices[0].to_string();
+    if let Some(streams) = server.streams {
+        let streams = streams(&request);
+        let set = native::write(&request, &streams, devices);
+        let set = set.map_err(|error| device(&first, false, &error))?;
+        server.history.lock().unwrap().push((first, set));
+        return Ok(None);
+    }
     match server.instance.backup(&request, devices) {
         Ok(set) => {
             server.history.lock().unwrap().push((first, set));
@@ -212,9 +274,10 @@ fn restore(
     percent: &Arc<AtomicU64>,
 ) -> Result<Option<Table>, Refused> {
     request.timeout = WAIT;
-    request.progress = sink(percent);
-    // A restored differential says so itself; `RESTORE DATABASE` does not.
-    if request.kind == BackupKind::Full && is_restoring(server, &request.database) {
+    request.progress = sink(percent, devices);
+    // A restored differential says so itself; `RESTORE DATABASE` does not. It moves no files.
+    let moves = !request.files.is_empty();
+    if request.kind == BackupKind::Full && !moves && is_restoring(server, &request.database) {
         request.kind = BackupKind::Differential;
     }
     match server.instance.restore(&request, devices) {
@@ -237,38 +300,10 @@ fn restore_refused(error: &RestoreError) -> Refused {
     }
 }
 
-fn device(name: &str, opening: bool, error: &dyn std::error::Error) -> Refused {
+pub(super) fn device(name: &str, opening: bool, error: &dyn std::error::Error) -> Refused {
     let number = if opening { 3201 } else { 3202 };
     Refused(
         number,
         format!("Cannot use backup device '{name}': {error}."),
     )
-}
-
-/// Reads a little, as the server does for the list of files.
-fn files(names: &[DeviceName], devices: &Interruptible) -> Result<Option<Table>, Refused> {
-    let request = OpenSetRequest::new(names.to_vec(), Direction::Restore, Geometry::default());
-    let read = || -> Result<(), EngineError> {
-        let mut set = devices.open_set(request, WAIT)?;
-        for (index, mut device) in set.devices().into_iter().enumerate() {
-            if index == 0 {
-                device.read(&mut vec![0; 65_536])?;
-            }
-            device.close()?;
-        }
-        set.close()
-    };
-    read().map_err(|error| device("virtual", true, &error))?;
-    let file = |logical: &str, physical: &str, kind: &str| {
-        vec![logical.into(), physical.into(), Cell::from(kind)]
-    };
-    let columns = [
-        ("LogicalName", Type::NVarChar),
-        ("PhysicalName", Type::NVarChar),
-        ("Type", Type::Char(1)),
-    ];
-    let table = Table::new(&columns)
-        .row(file("Sales", r"C:\old\Sales.mdf", "D"))
-        .row(file("Sales_log", r"C:\old\Sales_log.ldf", "L"));
-    Ok(Some(table))
 }

@@ -1,7 +1,7 @@
 //! A server that listens, lets logins in, and hands every batch to a handler.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +33,16 @@ impl<F: Fn(&mut Session, &str) -> io::Result<()> + Send + Sync + 'static> Handle
 
 /// Listens on a free port of this machine until the process ends.
 pub(crate) fn listen(secure: Option<Arc<dyn Secure>>, handler: Arc<dyn Handler>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listen_on(IpAddr::from([127, 0, 0, 1]), secure, handler)
+}
+
+/// Listens on a free port of this address.
+pub(crate) fn listen_on(
+    host: IpAddr,
+    secure: Option<Arc<dyn Secure>>,
+    handler: Arc<dyn Handler>,
+) -> SocketAddr {
+    let listener = TcpListener::bind((host, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for wire in listener.incoming() {

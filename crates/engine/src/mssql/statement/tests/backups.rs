@@ -116,6 +116,7 @@ fn every_combination_is_written_as_expected_or_refused_by_its_rule() {
             }
             (Err(error), Some(rule)) => {
                 assert!(error.to_string().contains(rule), "{error}: {rule}");
+                assert!(error.page().contains("(Transact-SQL)"), "{error}");
                 illegal += 1;
             }
             (found, rule) => panic!("{found:?}, expected {rule:?}: {backup:?}"),

@@ -1,136 +1,12 @@
-//! The real program against a stand-in for SQL Server: over its protocol, through virtual devices
-//! between two processes.
-#![cfg(all(unix, feature = "mssql"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking, and the lints know only test functions"
-)]
-
-mod common;
-#[path = "../../../crates/engine/src/mssql/statement/tests/lexer.rs"]
-mod lexer;
-#[path = "../../../crates/engine/tests/mssql/stand_in/mod.rs"]
-mod stand_in;
-#[expect(dead_code, reason = "other tests use the rest")]
-#[path = "../../../crates/engine/tests/mssql/tds/mod.rs"]
-mod tds;
+//! Backups, restores and what the user is told.
 
 use std::ffi::OsString;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
 
-use common::{JOB, Ran, Server, empty_repository, list, text};
-use stand_in::StandIn;
-use tds::session::{PASSWORD, USER};
-use vab_manager::engine::{DatabaseState, Engine, RecoveryModel};
-use vab_manager::{BackupSet, Clock, ServerTime, SystemClock};
+use vab_manager::BackupSet;
 
-fn now() -> ServerTime {
-    ServerTime::from_micros(SystemClock.now().as_micros())
-}
-
-/// Lets the clock go on, and returns a moment between what was and what comes.
-fn pause() -> ServerTime {
-    std::thread::sleep(Duration::from_millis(30));
-    let moment = now();
-    std::thread::sleep(Duration::from_millis(30));
-    moment
-}
-
-/// A backup manager, a SQL Server, and the program between them.
-struct Lab {
-    server: Server,
-    sql: Arc<StandIn>,
-    engine: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Lab {
-    fn new(change: impl FnOnce(&mut StandIn)) -> Self {
-        let (folder, repository) = empty_repository();
-        let devices = folder.path().join("d");
-        let mut sql = StandIn::new(devices.clone(), now);
-        change(&mut sql);
-        let (sql, address) = sql.start(None);
-        let devices = devices.display();
-        Self {
-            server: Server::start(&repository),
-            sql,
-            engine: format!("mssql://{USER}@{address}?encrypt=no&devices=pipe:{devices}"),
-            _folder: folder,
-        }
-    }
-
-    /// The program with a password, and with nothing else from the environment of the tests.
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = common::vab(arguments);
-        command
-            .args(["--engine", &self.engine])
-            .env("VAB_MSSQL_PASSWORD", PASSWORD);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
-        Ran {
-            status: output.status,
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn backup_arguments<'a>(&'a self, kind: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        let mut arguments = vec!["backup", "--server", &self.server.address, "--job", JOB];
-        arguments.extend(["--database", "Sales", "--type", kind]);
-        arguments.extend(more);
-        arguments
-    }
-
-    fn backup(&self, kind: &str, more: &[&str]) -> Ran {
-        self.run(&self.backup_arguments(kind, more))
-    }
-
-    fn restore(&self, more: &[&str]) -> Ran {
-        let mut arguments = vec!["restore", "--server", &self.server.address];
-        arguments.extend(["--database", "Sales"]);
-        arguments.extend(more);
-        self.run(&arguments)
-    }
-
-    fn points(&self) -> Vec<serde_json::Value> {
-        list(["--server", &self.server.address])
-    }
-
-    fn put(&self, keys: std::ops::Range<u64>, value: &str) {
-        let database = self.sql.instance.database("Sales").unwrap();
-        let mut transaction = database.begin().unwrap();
-        for key in keys {
-            transaction.put(key, value.repeat(50).as_bytes()).unwrap();
-        }
-        transaction.commit().unwrap();
-    }
-
-    fn rows(&self, database: &str) -> Vec<(u64, Vec<u8>)> {
-        self.sql
-            .instance
-            .database(database)
-            .unwrap()
-            .rows()
-            .unwrap()
-    }
-}
-
-fn sales(sql: &mut StandIn) {
-    let sales = sql
-        .instance
-        .create_database("Sales", RecoveryModel::Full)
-        .unwrap();
-    sales.put(1, b"first").unwrap();
-}
+use crate::common::{self, text};
+use crate::lab::{Lab, pause, sales};
+use crate::tds::session::PASSWORD;
 
 #[test]
 fn a_chain_is_backed_up_and_restored_to_a_time() {
@@ -310,14 +186,19 @@ fn a_backup_that_the_server_tells_otherwise_about_is_no_restore_point() {
 }
 
 /// Ctrl-C ends the program, the program's end ends the server's statement, and nothing is left.
+#[cfg(unix)]
 #[test]
 fn an_interrupt_ends_the_statement() {
+    use std::time::Duration;
+
+    use vab_manager::engine::{DatabaseState, Engine};
+
     let lab = Lab::new(sales);
     lab.put(0..20_000, "a lot");
     let mut child = lab
         .command(&lab.backup_arguments("full", &[]))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
     for _ in 0..30_000 {
