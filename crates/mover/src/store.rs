@@ -277,6 +277,11 @@ impl RefusalKind {
         }
     }
 
+    /// Whether a source that resumes asks again.
+    pub(crate) const fn passes(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Busy)
+    }
+
     /// The class with this number.
     pub const fn from_number(number: u16) -> Self {
         match number {

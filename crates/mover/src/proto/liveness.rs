@@ -60,6 +60,9 @@ impl Liveness {
     }
 
     pub(crate) fn due(&mut self, now: Moment) -> Due {
+        // A clock that was put back must not make a dead peer look alive for as long.
+        self.heard = self.heard.min(now);
+        self.asked = self.asked.map(|asked| asked.min(now));
         if now >= self.heard.after(self.config.idle_limit) {
             return Due::Broken;
         }
@@ -95,6 +98,14 @@ mod tests {
         assert_eq!(liveness.due(at(5)), Due::Nothing);
         assert_eq!(liveness.due(at(10)), Due::Ping(2));
         assert_eq!(liveness.due(at(30)), Due::Broken);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_does_not_keep_a_dead_peer_alive() {
+        let mut liveness = Liveness::new(LivenessConfig::default(), at(4000));
+        assert_eq!(liveness.due(at(400)), Due::Nothing);
+        assert_eq!(liveness.due(at(405)), Due::Ping(1));
+        assert_eq!(liveness.due(at(430)), Due::Broken);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// A jump that may use up the time limit of a side.
     pub(crate) const fn is_long_jump(self) -> bool {
-        matches!(self, Self::Jump { by, .. } if by > LONG)
+        matches!(self, Self::Jump { by, .. } if by > LONG || by < -LONG)
     }
 
     fn of_the_network(random: &mut Random) -> Self {

@@ -49,6 +49,15 @@ fn runs(test: &str, kinds: &[Trouble], run: impl Fn(u64, bool) -> (bool, Tally))
     assert!(good > count / 2, "only {good} came to a good end");
 }
 
+/// The clock of a source was put back, and its dead connection looked alive for as long: the
+/// target gave the session up meanwhile.
+#[test]
+fn backup_seeds_33068_3034_and_5640() {
+    for seed in [33068, 3034, 5640] {
+        backup::run(seed, false);
+    }
+}
+
 #[test]
 fn backups() {
     let kinds = [Trouble::BOTH.as_slice(), Trouble::BACKUP.as_slice()].concat();

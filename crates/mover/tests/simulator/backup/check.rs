@@ -21,7 +21,8 @@ impl World {
             Outcome::Failed(failure) => {
                 assert!(!made, "a restore point after {failure}");
                 // A source that was never heard of is not waited for as long as others.
-                let unknown = matches!(failure, Failure::Refused(_)) && !confirmed;
+                let away = matches!(failure, Failure::Refused(_) | Failure::ByTarget { .. });
+                let unknown = away && !confirmed;
                 let excuses = self.excuses;
                 let good_reason = excuses.aborted
                     || excuses.store

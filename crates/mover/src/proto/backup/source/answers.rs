@@ -43,13 +43,7 @@ impl Source {
                 Ok(())
             }
             Control::Refused { kind, message } => {
-                self.refused(
-                    now,
-                    Refusal {
-                        kind: RefusalKind::from_number(kind),
-                        message,
-                    },
-                );
+                self.refused(now, Refusal::new(RefusalKind::from_number(kind), message));
                 Ok(())
             }
             Control::Committed { .. } if self.session.is_some() => self.handle_up(control),
@@ -119,8 +113,10 @@ impl Source {
     }
 
     fn refused(&mut self, now: Moment, refusal: Refusal) {
-        let later = matches!(refusal.kind, RefusalKind::ShuttingDown | RefusalKind::Busy);
-        if self.session.is_some() && later && self.link.lost(now, &refusal.to_string()) {
+        if self.session.is_some()
+            && refusal.kind.passes()
+            && self.link.lost(now, &refusal.to_string())
+        {
             self.events.push_back(Event::Disconnect);
         } else if self.commit_sent && refusal.kind != RefusalKind::UnknownSession {
             // The target cannot say whether it committed.

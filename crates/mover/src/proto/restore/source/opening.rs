@@ -30,13 +30,7 @@ impl Source {
                 self.opened(now, Uuid::from_bytes(session), streams, keys)
             }
             Control::Refused { kind, message } => {
-                self.refused(
-                    now,
-                    Refusal {
-                        kind: RefusalKind::from_number(kind),
-                        message,
-                    },
-                );
+                self.refused(now, Refusal::new(RefusalKind::from_number(kind), message));
                 Ok(())
             }
             Control::Ping { .. } | Control::Pong { .. } | Control::Abort { .. } => {
@@ -111,8 +105,10 @@ impl Source {
     }
 
     fn refused(&mut self, now: Moment, refusal: Refusal) {
-        let later = matches!(refusal.kind, RefusalKind::ShuttingDown | RefusalKind::Busy);
-        if self.session.is_some() && later && self.link.lost(now, &refusal.to_string()) {
+        if self.session.is_some()
+            && refusal.kind.passes()
+            && self.link.lost(now, &refusal.to_string())
+        {
             self.events.push_back(Event::Disconnect);
         } else {
             self.fail(Failure::Refused(refusal));
