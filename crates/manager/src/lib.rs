@@ -38,6 +38,8 @@ mod catalog;
 pub mod certificates;
 mod clock;
 mod engines;
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "encrypt")]
 pub mod keys;
 pub mod listing;

@@ -69,6 +69,8 @@ pub use inspect::{
     Field, FileKind, InspectOptions, Inspection, Problem, RecordLine, inspect, inspect_on,
 };
 pub use point::StoredPoint;
+#[doc(hidden)]
+pub use repository::fuzzing;
 pub use repository::{
     Interrupted, JobInfo, OpenError, Owner, RemoveError, Removed, Repository, RepositoryOptions,
     RescanError, RescanOptions, RescanReport, RetentionPlan,

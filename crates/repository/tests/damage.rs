@@ -1,11 +1,7 @@
-//! A small archive, damaged in every way that bytes can be: every byte flipped, every truncation,
-//! every sector of 512 and 4096 bytes zeroed, swapped with another, or with what lay there
-//! before. Each must be noticed by `verify`, named at the right restore point, and no other
+//! A small archive, damaged in every way that bytes can be: every bit of every byte flipped, every
+//! truncation, every sector of 512 and 4096 bytes zeroed, swapped with another, or with what lay
+//! there before. Each must be noticed by `verify`, named at the right restore point, and no other
 //! restore point may suffer.
-//!
-//! By default one bit is flipped of every byte, but only of every eighth in long runs of zero
-//! bytes, and every 64th truncation is tried and all near boundaries; `VAB_EFFORT=1` takes every
-//! byte and every truncation, `VAB_EFFORT=8` each bit of every byte.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use common::{Backup, assert_restores};
-use disk::crash::Dice;
 use disk::workload::{Recording, Step, backup, storage};
 use disk::{Image, MemoryDisk};
 use vab_chain::BackupKind::{Full, Log};
@@ -232,20 +227,25 @@ fn judge(
     }
 }
 
-/// Runs many damages over all cores.
-fn run(archive: &Archive, damages: &[Damage], thorough: bool) {
+/// Runs many damages over all cores, each made when it is its turn.
+fn run(archive: &Archive, count: usize, damage: impl Fn(usize) -> Damage + Sync) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for share in damages.chunks(damages.len().div_ceil(threads).max(1)) {
+        for thread in 0..threads {
+            let damage = &damage;
             scope.spawn(move || {
-                for damage in share {
-                    if let Err(wrong) = check(archive, damage, thorough) {
-                        panic!("{}: {}: {wrong}", damage.path, damage.what);
-                    }
+                for number in (thread..count).step_by(threads) {
+                    assert_noticed(archive, &damage(number), false);
                 }
             });
         }
     });
+}
+
+fn assert_noticed(archive: &Archive, damage: &Damage, thorough: bool) {
+    if let Err(wrong) = check(archive, damage, thorough) {
+        panic!("{}: {}: {wrong}", damage.path, damage.what);
+    }
 }
 
 #[test]
@@ -259,67 +259,37 @@ fn a_sound_archive_is_clean() {
 }
 
 #[test]
-fn every_flipped_byte_is_noticed() {
+fn every_flipped_bit_is_noticed() {
     let archive = archive();
-    let effort = std::env::var("VAB_EFFORT")
-        .ok()
-        .and_then(|n| n.parse::<usize>().ok());
-    let bits = effort.unwrap_or(1).clamp(1, 8);
     let mut count = 0;
     for (path, old) in archive.files() {
-        let damages = |at: usize| {
-            let (path, old) = (&path, &old);
-            (0..bits).map(move |bit| Damage::flip(path, old, at, (at + bit) % 8))
-        };
-        let padding = |at: usize| {
-            let around = &old[at.saturating_sub(8)..(at + 8).min(old.len())];
-            around.iter().all(|byte| *byte == 0)
-        };
-        let positions: Vec<usize> = (0..old.len())
-            .filter(|at| effort.is_some() || at.is_multiple_of(8) || !padding(*at))
-            .collect();
-        for some in positions.chunks(1024) {
-            let damages: Vec<_> = some.iter().flat_map(|at| damages(*at)).collect();
-            run(&archive, &damages, false);
-            count += damages.len();
-        }
+        run(&archive, 8 * old.len(), |number| {
+            Damage::flip(&path, &old, number / 8, number % 8)
+        });
+        count += 8 * old.len();
     }
-    println!("damage: {count} bits flipped, {count} noticed and named");
+    println!("damage: {count} bits flipped, every one, {count} noticed and named");
 }
 
 #[test]
 fn every_truncation_is_noticed() {
     let archive = archive();
-    let effort = std::env::var_os("VAB_EFFORT").is_some();
     let mut count = 0;
     for (path, old) in archive.files() {
-        // Every length near a boundary, and every 64th between; with VAB_EFFORT every one.
-        let near = |length: &usize| {
-            effort
-                || old.len() < 2048
-                || length % 4096 < 130
-                || length % 4096 > 4030
-                || length.is_multiple_of(64)
-        };
-        let damages: Vec<_> = (0..old.len())
-            .filter(near)
-            .map(|length| Damage {
-                path: path.clone(),
-                content: old[..length].to_vec(),
-                changed: std::iter::once(length..old.len()).collect(),
-                what: format!("cut to {length} bytes"),
-            })
-            .collect();
-        run(&archive, &damages, false);
-        count += damages.len();
+        run(&archive, old.len(), |length| Damage {
+            path: path.clone(),
+            content: old[..length].to_vec(),
+            changed: std::iter::once(length..old.len()).collect(),
+            what: format!("cut to {length} bytes"),
+        });
+        count += old.len();
     }
-    println!("damage: {count} truncations, {count} noticed and named");
+    println!("damage: {count} truncations, every one, {count} noticed and named");
 }
 
 #[test]
 fn every_bad_sector_is_noticed() {
     let archive = archive();
-    let mut dice = Dice(1);
     let (mut zeroed, mut swapped, mut older) = (0, 0, 0);
     for (path, old) in archive.files() {
         for sector in [512, 4096] {
@@ -332,20 +302,15 @@ fn every_bad_sector_is_noticed() {
                 let damage = Damage::new(&path, &old, content, format!("{range:?} zeroed"));
                 zeroed += usize::from(damage.is_some());
                 damages.extend(damage);
-                for _ in 0..3 {
-                    let other = starts[dice.below(starts.len())];
-                    if other + range.len() > old.len() || at + range.len() > old.len() {
+                for &other in starts.iter().filter(|other| **other > at) {
+                    if other + range.len() > old.len() {
                         continue;
                     }
                     let mut content = old.clone();
                     content[range.clone()].copy_from_slice(&old[other..other + range.len()]);
                     content[other..other + range.len()].copy_from_slice(&old[range.clone()]);
-                    let damage = Damage::new(
-                        &path,
-                        &old,
-                        content,
-                        format!("{range:?} swapped with {other}"),
-                    );
+                    let what = format!("{range:?} swapped with {other}");
+                    let damage = Damage::new(&path, &old, content, what);
                     swapped += usize::from(damage.is_some());
                     damages.extend(damage);
                 }
@@ -361,7 +326,9 @@ fn every_bad_sector_is_noticed() {
                     damages.extend(damage);
                 }
             }
-            run(&archive, &damages, true);
+            for damage in &damages {
+                assert_noticed(&archive, damage, true);
+            }
         }
     }
     assert!(zeroed > 0 && swapped > 0 && older > 0);

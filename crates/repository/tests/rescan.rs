@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use common::{Backup, JOB, assert_restores, at, request};
 use vab_chain::BackupKind::{Differential, Full, Log};
 use vab_chain::PointState;
+use vab_format::vab::Commit;
+use vab_format::vasm::Vasm;
 use vab_repository::{
     BeginError, InspectOptions, Notice, RemoveError, Repository, RepositoryOptions, RescanError,
     RescanOptions, Severity, StoredPoint, VerifyOptions, inspect,
@@ -83,6 +85,33 @@ fn lost_and_damaged_metadata_is_made_anew_at_the_start() {
             assert_eq!(fs::read(&path).unwrap(), bytes, "{}", path.display());
         }
     }
+}
+
+/// A sound record with the number of a session before the last, where only a later one can lie.
+#[test]
+fn an_older_commit_behind_the_end_is_not_the_end() {
+    let root = tempfile::tempdir().unwrap();
+    let run = |number, kind| {
+        let request = request("Sales", kind, 2, 0);
+        backup(number).run(&open(root.path()), request)
+    };
+    let mut points = vec![run(1, Full), run(2, Log)];
+    let path = root.path().join(points[0].file.to_string());
+    let mut data = fs::read(&path).unwrap();
+    let vasm = Vasm::decode(&fs::read(path.with_extension("VASM")).unwrap()).unwrap();
+    let mut position = vasm.commit_position(1).unwrap();
+    let at = usize::try_from(position.offset).unwrap();
+    let end = usize::try_from(vasm.sessions[0].end()).unwrap();
+    let commit = Commit::decode(&data[at..end], &position).unwrap();
+    position.offset = data.len() as u64;
+    data.extend_from_slice(&commit.encode(&position).unwrap());
+    fs::write(&path, data).unwrap();
+
+    points.push(run(3, Log));
+    assert_eq!(points[2].file, points[0].file);
+    let repository = open(root.path());
+    assert_all(&repository, &points);
+    assert_eq!(worst(&repository), Severity::Clean);
 }
 
 #[test]

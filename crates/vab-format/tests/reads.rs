@@ -84,3 +84,36 @@ fn any_block_of_a_long_session_is_found_in_two_reads() {
         assert_eq!(seeks.get(), 1);
     }
 }
+
+#[test]
+fn any_range_of_any_stream_is_read_without_what_is_before_it() {
+    const LENGTH: usize = 8;
+    let plan = Plan::new(1, &[60_000, 45_000, 300], 3);
+    let (mut reader, seeks) = counted(file(std::slice::from_ref(&plan)));
+    let session = reader.session(1).unwrap();
+    let (mut ranges, mut most) = (0, 0);
+    for end in plan.ends() {
+        let raw = plan.raw(end.stream);
+        for from in (0..raw.len() - LENGTH).step_by(97) {
+            seeks.set(0);
+            let found = reader.block_holding(&session, end.stream, from as u64);
+            let mut sequence = found.unwrap().unwrap();
+            let (mut first, mut read) = (None, Vec::new());
+            while first.is_none_or(|first| first + read.len() < from + LENGTH) {
+                let (header, payload) = reader.block(&session, end.stream, sequence).unwrap();
+                first.get_or_insert(usize::try_from(header.offset).unwrap());
+                read.extend_from_slice(&payload);
+                sequence += 1;
+            }
+            let skipped = from - first.unwrap();
+            assert_eq!(read[skipped..skipped + LENGTH], raw[from..from + LENGTH]);
+            ranges += 1;
+            most = most.max(seeks.get());
+        }
+    }
+    println!(
+        "reads: {ranges} ranges of {LENGTH} bytes in at most 4 blocks: at most {most} reads each"
+    );
+    // The index for the first byte; for each block its segment and itself.
+    assert!(most <= 1 + 2 * 4, "{most} reads");
+}

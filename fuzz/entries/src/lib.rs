@@ -20,6 +20,7 @@ mod native;
 mod records;
 mod seeds;
 mod stamp;
+mod text;
 mod whole;
 
 pub use codec::payload;
@@ -28,11 +29,15 @@ pub use metadata::{facts, session_record, vacm, vasm};
 pub use native::native_backup;
 pub use records::{block_header, commit, frame, index_segment, trailer, vab_header};
 pub use seeds::seeds;
+pub use text::text;
+pub use vab_manager::fuzzing::messages as manager_messages;
 pub use vab_mover::fuzzing::{
     backup_source as mover_backup_source, backup_target as mover_backup_target,
     restores as mover_restores, wire as mover_wire,
 };
-pub use whole::repository;
+pub use vab_repository::fuzzing::small_files;
+pub use vab_vdi::pipe::fuzzing::messages as device_messages;
+pub use whole::{repository, salvage, taken_up};
 
 /// The body of a fuzz target.
 pub type Entry = fn(&[u8]);
@@ -55,6 +60,12 @@ pub const TARGETS: &[(&str, Entry)] = &[
     ("mover_backup_target", mover_backup_target),
     ("mover_backup_source", mover_backup_source),
     ("mover_restores", mover_restores),
+    ("device_messages", device_messages),
+    ("manager_messages", manager_messages),
+    ("text", text),
+    ("small_files", small_files),
     ("native_backup", native_backup),
+    ("salvage", salvage),
+    ("taken_up", taken_up),
     ("repository", repository),
 ];

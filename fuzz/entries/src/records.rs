@@ -111,21 +111,6 @@ pub fn trailer(data: &[u8]) {
     let _ = Trailer::decode_before(data, FILE, data.len() as u64);
 }
 
-/// A record of that kind around a payload.
-fn around(kind: [u8; 4], payload: &[u8], position: &Position) -> Vec<u8> {
-    let mut bytes = vec![0; FRAME_LENGTH];
-    stamp::put(&mut bytes, 0, &kind);
-    stamp::put(&mut bytes, 8, SESSION.as_bytes());
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    stamp::put(&mut bytes, 48, &length.to_le_bytes());
-    bytes.extend_from_slice(payload);
-    let whole = (bytes.len() + 64).next_multiple_of(4096);
-    bytes.resize(whole, 0);
-    let length = stamp::record(&mut bytes, position);
-    bytes.truncate(length);
-    bytes
-}
-
 /// A commit record: the payload under right checksums, or the record as it is.
 pub fn commit(data: &[u8]) {
     let (right, data) = choice(data);
@@ -138,7 +123,7 @@ pub fn commit(data: &[u8]) {
     };
     let mut record = input.0.to_vec();
     if right {
-        record = around(*b"VCMT", input.0, &position);
+        record = stamp::around(*b"VCMT", SESSION, input.0, &position);
         // The head repeats the identity that the session record has behind the links.
         let links = record
             .get(FRAME_LENGTH + 8..)
@@ -190,7 +175,7 @@ pub fn index_segment(data: &[u8]) {
         reference.start = u64::from_le_bytes(*start);
     }
     if right {
-        record = around(*b"VIDX", input.0, &position);
+        record = stamp::around(*b"VIDX", SESSION, input.0, &position);
         stamp::put(&mut record, 24, &stream.to_le_bytes());
         stamp::put(&mut record, 28, &reference.count.to_le_bytes());
         stamp::put(&mut record, 32, &sequence.to_le_bytes());

@@ -129,6 +129,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         tape.resize((tape.len() - 1).next_multiple_of(128) + 1, 0);
     }
     add("native_backup", &[&tape]);
+    beside(&mut add);
     // Edits: a field of each page of the short archive, right or not; pages moved; cuts.
     for page in 0..12 {
         for right in [0, 1, 3] {
@@ -144,4 +145,66 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     add("repository", &[&[64, 0, 8, 4, 0, 7, 0]]);
     add("repository", &[&[64, 1, 6, 2, 0, 4, 0, 10, 3, 0, 5, 0]]);
     seeds
+}
+
+/// What is no part of a data file.
+fn beside(add: &mut impl FnMut(&'static str, &[&[u8]])) {
+    // A note: version and magic are put before it.
+    let mut note = vec![3, 0, 2, 0];
+    note.extend_from_slice(&[1; 16]);
+    note.extend_from_slice(&[2; 16]);
+    note.extend_from_slice(&[3; 16]);
+    note.extend_from_slice(&[0; 24]);
+    note.extend_from_slice(b"\x07\0Nightly\x05\0Sales");
+    add("small_files", &[&[1], &note]);
+    let id = "id 00000000-0000-0000-0000-000000000007\ncreated 9\n";
+    add("small_files", &[&[3], b"1\n", id.as_bytes()]);
+    let owner =
+        "process p\nhost h\nsince 1\ninstance 00000000-0000-0000-0000-000000000007\nuntil 2\n";
+    add("small_files", &[&[4], owner.as_bytes()]);
+    add(
+        "small_files",
+        &[&[5], b"SRV01 MSSQL backup (Backup Vol 01)"],
+    );
+    for text in [
+        "0000001a:00000010:0001",
+        "26000000001600001",
+        "2026-11-22T14:30:00.25",
+        "2026-11-22T14:30:00+01:00",
+        "zstd:7",
+        "1.5 MiB/s",
+    ] {
+        add("text", &[text.as_bytes()]);
+    }
+    for text in [
+        r#"{"job":"j","database":"d","kind":"Full","copy_only":false}"#,
+        r#"{"point":"00000000-0000-0000-0000-000000000007"}"#,
+        r#"{"points":{"job":null,"database":"d","after":null}}"#,
+        r#""slots""#,
+        r#"{"total":4,"free":null}"#,
+        r#"{"points":[],"more":true}"#,
+        "mssql://sa@localhost:1433?trust=any",
+    ] {
+        add("manager_messages", &[text.as_bytes()]);
+    }
+    // A set of one device and its answer, a device, the head of a command.
+    let numbers = [512_u32, 65536, 4, 2].map(u32::to_le_bytes).concat();
+    let set = [&[1, 0, 1, 0], &numbers[..], b"\x01\0\x07\0nightly"].concat();
+    add("device_messages", &[&[1], &set]);
+    add("device_messages", &[&[1, 2], &[9; 34]]);
+    add("device_messages", &[&[1, 0, 0, 0], &[9; 36], &[1]]);
+    add("device_messages", &[&[0, 1, 0, 0, 0, 2, 0, 0, 0], &[5; 16]]);
+    for page in 0..10 {
+        for right in [0, 1, 2, 3] {
+            let edit = [64, right, 0, page, 0, 28, 0, 254, 3, 0];
+            add("taken_up", &[&edit]);
+            add("salvage", &[&edit]);
+        }
+    }
+    for field in 0..100 {
+        add("taken_up", &[&[64, 2, 15, field, 0, field, 0, 0, 1]]);
+    }
+    add("taken_up", &[&[0, 0]]);
+    add("salvage", &[&[0, 0]]);
+    add("salvage", &[&[64, 1, 7, 0, 0, 12]]);
 }

@@ -1,5 +1,6 @@
 //! Making checksums right, from the description of the format and not with its code.
 
+use uuid::Uuid;
 use vab_format::checksum::crc32c;
 use vab_format::record::{FRAME_LENGTH, Position};
 
@@ -21,6 +22,21 @@ pub(crate) fn seal(bytes: &mut [u8], at: usize) {
 fn u32_at(bytes: &[u8], at: usize) -> usize {
     let field = bytes.get(at..).and_then(|rest| rest.first_chunk());
     usize::try_from(field.map_or(0, |four| u32::from_le_bytes(*four))).unwrap_or_default()
+}
+
+/// A record of that kind around a payload.
+pub(crate) fn around(kind: [u8; 4], session: Uuid, payload: &[u8], position: &Position) -> Vec<u8> {
+    let mut bytes = vec![0; FRAME_LENGTH];
+    put(&mut bytes, 0, &kind);
+    put(&mut bytes, 8, session.as_bytes());
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    put(&mut bytes, 48, &length.to_le_bytes());
+    bytes.extend_from_slice(payload);
+    let whole = (bytes.len() + 64).next_multiple_of(4096);
+    bytes.resize(whole, 0);
+    let length = record(&mut bytes, position);
+    bytes.truncate(length);
+    bytes
 }
 
 /// Makes the record at the start of `bytes` one that lies at `position`: lengths and checksums of

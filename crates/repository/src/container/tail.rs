@@ -28,8 +28,12 @@ pub(crate) struct Tail {
 pub(crate) fn find_tail(vab: &VabFile, known: Option<&End>) -> Result<Tail, ReadError> {
     let file_length = vab.file.length()?;
     let known_length = known.map_or(vab.header.data_start, |end| end.committed_length);
+    // Behind the known end only a later session can be committed.
+    let is_later = |found: &FoundCommit| {
+        known.is_none_or(|end| file_length == known_length || found.position.ordinal > end.sessions)
+    };
     if file_length >= known_length
-        && let Some(last) = last_commit_at(vab, file_length)?
+        && let Some(last) = last_commit_at(vab, file_length)?.filter(is_later)
     {
         return Ok(after(last, file_length));
     }

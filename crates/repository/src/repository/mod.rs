@@ -2,6 +2,7 @@
 
 mod begin;
 mod error;
+pub mod fuzzing;
 pub(crate) mod layout;
 mod marker;
 mod open;

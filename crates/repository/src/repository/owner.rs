@@ -61,7 +61,7 @@ pub(super) struct Note {
 const LIMIT: u64 = 4096;
 
 impl Note {
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let line = |text: &str| text.replace(['\r', '\n'], " ");
         format!(
             "process {}\nhost {}\nsince {}\ninstance {}\nuntil {}\n",
@@ -73,7 +73,7 @@ impl Note {
         )
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    pub(super) fn from_text(text: &str) -> Option<Self> {
         let field = |name: &str| {
             text.lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))

@@ -18,7 +18,7 @@ use crate::pipe::memory::Shape;
 /// The most bytes of one message: 64 names of 127 characters fit.
 pub(super) const MAX_MESSAGE: usize = 64 << 10;
 
-const MAGIC: &[u8; 8] = b"VABVDI\x02\x00";
+pub(super) const MAGIC: &[u8; 8] = b"VABVDI\x02\x00";
 
 /// Ties the connections of one engine together. Who may connect is not decided by it.
 pub(super) type Token = [u8; 16];

@@ -28,6 +28,8 @@ mod directory;
 mod engine;
 mod file_name;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hello;
 mod line;
 #[cfg_attr(not(any(target_os = "linux", windows)), path = "no_memory.rs")]

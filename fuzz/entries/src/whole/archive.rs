@@ -8,11 +8,11 @@ use vab_chain::{BackupKind, BackupSet, BackupSetId, Lsn, PointId, ServerTime, Ut
 use vab_format::block::{BlockFlags, BlockHeader};
 use vab_format::checksum::crc32c;
 use vab_format::codec::{Compression, Encoder};
-use vab_format::vab::KeyArea;
-use vab_repository::storage::{LocalDirectory, StoragePath};
-use vab_repository::{Facts, Repository, RepositoryOptions, SessionFacts, SessionRequest};
+use vab_repository::storage::StoragePath;
+use vab_repository::{Facts, Repository, SessionFacts, SessionRequest};
 
 use super::memory::Memory;
+use super::segmented;
 
 /// The files of a repository with one data file.
 #[derive(Debug)]
@@ -40,34 +40,37 @@ pub(super) fn request(encrypted: bool, kind: BackupKind) -> SessionRequest {
 }
 
 impl Archive {
-    /// One of the sound archives; the number is the input's. The long one is slow and rare.
+    /// One of the sound archives; the number is the input's.
     pub(super) fn chosen(number: u8) -> &'static Self {
         static PLAIN: OnceLock<Archive> = OnceLock::new();
         static ENCRYPTED: OnceLock<Archive> = OnceLock::new();
-        static LONG: OnceLock<Archive> = OnceLock::new();
+        static SEGMENTED: OnceLock<Archive> = OnceLock::new();
         match number {
-            0 => LONG.get_or_init(|| Self::make(false, 140)),
-            1..=63 => ENCRYPTED.get_or_init(|| Self::make(true, 1)),
-            _ => PLAIN.get_or_init(|| Self::make(false, 1)),
+            0 | 224..=254 => {
+                SEGMENTED.get_or_init(|| segmented::cut(Self::make(false, &[1, 1, 3])))
+            }
+            1..=63 => ENCRYPTED.get_or_init(|| Self::make(true, &[1, 1])),
+            _ => PLAIN.get_or_init(|| Self::make(false, &[1, 1])),
         }
     }
 
-    /// Three sessions of two streams; the last has `blocks` blocks in each.
-    fn make(encrypted: bool, blocks: u64) -> Self {
+    /// A full and logs, of two streams with so many blocks in each.
+    fn make(encrypted: bool, sessions: &[u64]) -> Self {
         let memory = Arc::new(Memory::default());
-        let storage = Arc::new(LocalDirectory::over(Arc::<Memory>::clone(&memory) as Arc<_>));
-        let repository = Repository::open_on(storage, RepositoryOptions::default(), now())
-            .expect("an empty folder becomes a repository");
-        let sessions = [
-            (1, BackupKind::Full, 2),
-            (2, BackupKind::Log, 1),
-            (3, BackupKind::Log, blocks),
-        ];
-        for (number, kind, blocks) in sessions {
-            back_up(&repository, encrypted, number, kind, blocks);
+        let repository = memory.open_for_writing();
+        for (number, blocks) in (1..).zip(sessions) {
+            let kind = if number == 1 {
+                BackupKind::Full
+            } else {
+                BackupKind::Log
+            };
+            back_up(&repository, encrypted, number, kind, *blocks);
         }
         drop(repository);
-        let files = memory.files();
+        Self::of(memory.files(), encrypted)
+    }
+
+    pub(super) fn of(files: BTreeMap<StoragePath, Vec<u8>>, encrypted: bool) -> Self {
         let path = |extension: &str| {
             let mut paths = files.keys();
             paths
@@ -91,19 +94,9 @@ fn back_up(
     kind: BackupKind,
     blocks: u64,
 ) -> PointId {
-    let request = request(encrypted, kind);
-    let session = if encrypted {
-        let area = KeyArea::default().encode().expect("no slot is too long");
-        repository.begin_encrypted(request, &area)
-    } else {
-        repository.begin(request)
-    };
-    let session = session.expect("a sound repository takes sessions");
-    for sequence in 0..blocks {
-        for stream in 0..2 {
-            let (header, payload) = block(session.id(), encrypted, stream, sequence);
-            session.write(&header, &payload).expect("it is due");
-        }
+    let session = super::begin(repository, encrypted, kind);
+    for _ in 0..blocks {
+        super::write(&session, encrypted);
     }
     let mut ends = session.ends();
     if encrypted {

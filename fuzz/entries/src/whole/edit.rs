@@ -16,18 +16,9 @@ pub(super) fn edited(
     right: u8,
     input: &mut Input<'_>,
 ) -> (Vec<u8>, Option<Vec<u8>>) {
-    let mut data = archive
-        .files
-        .get(&archive.data)
-        .cloned()
-        .unwrap_or_default();
-    let mut metadata = archive.files.get(&archive.metadata).cloned();
-    for _ in 0..16 {
-        if input.is_empty() {
-            break;
-        }
-        edit(&mut data, &mut metadata, input);
-    }
+    let data = archive.files.get(&archive.data).cloned();
+    let metadata = archive.files.get(&archive.metadata).cloned();
+    let (mut data, mut metadata) = all(data.unwrap_or_default(), metadata, input);
     if right % 2 == 1 {
         restamp(&mut data);
     }
@@ -37,6 +28,21 @@ pub(super) fn edited(
         stamp::metadata(metadata);
     }
     (data, metadata)
+}
+
+/// The data file and a file beside it after at most 16 edits.
+pub(super) fn all(
+    mut data: Vec<u8>,
+    mut beside: Option<Vec<u8>>,
+    input: &mut Input<'_>,
+) -> (Vec<u8>, Option<Vec<u8>>) {
+    for _ in 0..16 {
+        if input.is_empty() {
+            break;
+        }
+        edit(&mut data, &mut beside, input);
+    }
+    (data, beside)
 }
 
 fn edit(data: &mut Vec<u8>, metadata: &mut Option<Vec<u8>>, input: &mut Input<'_>) {
@@ -106,7 +112,7 @@ fn edit(data: &mut Vec<u8>, metadata: &mut Option<Vec<u8>>, input: &mut Input<'_
 }
 
 /// Makes the header, the key slots and every record right where it lies.
-fn restamp(data: &mut [u8]) {
+pub(super) fn restamp(data: &mut [u8]) {
     if let Some(header) = data.get_mut(..PAGE) {
         stamp::seal(header, PAGE - 4);
     }

@@ -5,7 +5,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vab_repository::names::DiskName;
-use vab_repository::storage::{Access, Entry, EntryKind, FileSystem, Lock, RawFile, StoragePath};
+use vab_repository::storage::{
+    Access, Entry, EntryKind, FileSystem, LocalDirectory, Lock, RawFile, StoragePath,
+};
+use vab_repository::{Repository, RepositoryOptions};
+
+use super::archive::now;
 
 /// No file gets longer: who lets one grow to where a hostile number says is noticed.
 const LONGEST: usize = 16 << 20;
@@ -44,6 +49,21 @@ impl Memory {
         files
             .map(|(path, content)| (path.clone(), lock(content).clone()))
             .collect()
+    }
+
+    /// A server's repository on it.
+    pub(super) fn open_for_writing(self: &Arc<Self>) -> Repository {
+        Repository::open_on(self.storage(), RepositoryOptions::default(), now())
+            .expect("damage is no failure")
+    }
+
+    /// A reader's.
+    pub(super) fn open_for_reading(self: &Arc<Self>) -> Repository {
+        Repository::open_read_only_on(self.storage()).expect("damage is no failure")
+    }
+
+    fn storage(self: &Arc<Self>) -> Arc<LocalDirectory> {
+        Arc::new(LocalDirectory::over(Arc::<Self>::clone(self) as Arc<_>))
     }
 
     fn tree(&self) -> MutexGuard<'_, Tree> {
@@ -167,19 +187,22 @@ impl RawFile for MemoryFile {
 
     fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
         let mut content = lock(&self.0);
-        let data = parts.concat();
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let end = offset.saturating_add(data.len());
+        let mut at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let end = at.saturating_add(length);
         if end > LONGEST {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if content.len() < end {
             content.resize(end, 0);
         }
-        if let Some(place) = content.get_mut(offset..end) {
-            place.copy_from_slice(&data);
+        for part in parts {
+            if let Some(place) = content.get_mut(at..at + part.len()) {
+                place.copy_from_slice(part);
+            }
+            at += part.len();
         }
-        Ok(data.len())
+        Ok(length)
     }
 
     fn start_write_back(&self, _: u64, _: u64) {}

@@ -3,17 +3,21 @@
 mod archive;
 mod edit;
 mod memory;
+mod salvaged;
+mod segmented;
+mod taken_up;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use vab_chain::{BackupKind, PointId};
-use vab_repository::storage::LocalDirectory;
-use vab_repository::{Repository, RepositoryOptions, VerifyOptions};
+use vab_repository::{AppendSession, Repository, VerifyOptions};
 
 use crate::input::Input;
 use archive::{Archive, now};
 use memory::Memory;
+pub use salvaged::salvage;
+pub use taken_up::taken_up;
 
 /// The data file and the metadata of file and job of each sound archive.
 pub(crate) fn sound_files() -> Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> {
@@ -34,16 +38,20 @@ pub(crate) fn some_facts(kind: BackupKind) -> vab_repository::SessionFacts {
 
 /// The first byte chooses a sound archive that the rest edits; 255 makes the rest a `.VAB` of its
 /// own. The second says what is made right after the edits, and how far the input goes.
-pub fn repository(data: &[u8]) {
-    let mut input = Input(data);
+fn hostile(input: &mut Input<'_>) -> (&'static Archive, u8, Vec<u8>, Option<Vec<u8>>) {
     let choice = input.byte();
-    let archive = Archive::chosen(if choice == 255 { 64 } else { choice });
-    let right = if choice == 255 { 0 } else { input.byte() };
-    let (data, metadata) = if choice == 255 {
-        (input.0.to_vec(), None)
-    } else {
-        edit::edited(archive, right, &mut input)
-    };
+    if choice == 255 {
+        return (Archive::chosen(64), 0, input.0.to_vec(), None);
+    }
+    let archive = Archive::chosen(choice);
+    let right = input.byte();
+    let (data, metadata) = edit::edited(archive, right, input);
+    (archive, right, data, metadata)
+}
+
+/// A whole repository with a hostile data file and its metadata.
+pub fn repository(data: &[u8]) {
+    let (archive, right, data, metadata) = hostile(&mut Input(data));
     let mut files = archive.files.clone();
     files.insert(archive.data.clone(), data);
     match metadata {
@@ -51,47 +59,33 @@ pub fn repository(data: &[u8]) {
         None => files.remove(&archive.metadata),
     };
     let memory = Arc::new(Memory::of(files));
-    let storage = || Arc::new(LocalDirectory::over(Arc::<Memory>::clone(&memory) as Arc<_>));
-    let reader = Repository::open_read_only_on(storage()).expect("damage is no failure");
-    let whole = read_all(&reader);
+    let reader = memory.open_for_reading();
+    read_all(&reader);
+    let whole = whole_points(&reader, &[]);
     drop(reader);
-    // What a server does with it takes four times as long, so only some inputs come so far.
+    // What a server does with it takes some times as long, so only some inputs come so far.
     if right % 16 >= 4 {
         return;
     }
 
-    let open = || {
-        Repository::open_on(storage(), RepositoryOptions::default(), now())
-            .expect("damage is no failure")
-    };
-    let server = open();
-    let recovered = read_all(&server);
+    let server = memory.open_for_writing();
+    let recovered = whole_points(&server, &[]);
     assert!(
         whole.is_subset(&recovered),
         "recovery lost {whole:?}, has {recovered:?}"
     );
-    let Some(added) = append(&server, archive.encrypted) else {
-        return;
-    };
+    let added = append(&server, archive.encrypted);
     drop(server);
-    let after = read_all(&open());
+    let server = memory.open_for_writing();
+    let after = whole_points(&server, &[added]);
     assert!(after.contains(&added), "what was committed is not whole");
-    assert!(
-        recovered.is_subset(&after),
-        "a commit lost {recovered:?}, has {after:?}"
-    );
+    let lost = recovered.iter().find(|id| server.reader(**id).is_err());
+    assert_eq!(lost, None, "a commit lost one of {recovered:?}");
 }
 
-/// Reads every block of every restore point; gives those that are whole, as far as one identity
-/// means one of them.
-fn read_all(repository: &Repository) -> BTreeSet<PointId> {
-    let points = repository.points(None, None);
-    let mut ids = BTreeSet::new();
-    let mut twice = BTreeSet::new();
-    for point in &points {
-        if !ids.insert(point.id) {
-            twice.insert(point.id);
-        }
+/// Reads every block of every restore point.
+fn read_all(repository: &Repository) {
+    for point in repository.points(None, None) {
         let Ok(reader) = repository.reader(point.id) else {
             continue;
         };
@@ -104,8 +98,22 @@ fn read_all(repository: &Repository) -> BTreeSet<PointId> {
             let _ = reader.block_at(stream, sequence.saturating_mul(300));
         }
     }
+}
+
+/// Verifies these restore points, all when there are none of them; gives those that are whole, as
+/// far as one identity means one of them.
+fn whole_points(repository: &Repository, points: &[PointId]) -> BTreeSet<PointId> {
+    let mut ids = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    for point in repository.points(None, None) {
+        if !ids.insert(point.id) {
+            twice.insert(point.id);
+        }
+    }
+    let mut options = VerifyOptions::default();
+    options.points = points.to_vec();
     let report = repository
-        .verify(&VerifyOptions::default(), |_| {})
+        .verify(&options, |_| {})
         .expect("damage is no failure");
     let whole = report.points.iter().filter(|point| point.is_whole());
     whole
@@ -115,20 +123,53 @@ fn read_all(repository: &Repository) -> BTreeSet<PointId> {
 }
 
 /// Commits one more session.
-fn append(repository: &Repository, encrypted: bool) -> Option<PointId> {
-    let session = if encrypted {
-        let area = vab_format::vab::KeyArea::default().encode().ok()?;
-        repository.begin_encrypted(archive::request(true, BackupKind::Log), &area)
-    } else {
-        repository.begin(archive::request(false, BackupKind::Log))
-    };
-    let session = session.expect("a new file can always be begun");
-    for stream in 0..2 {
-        let (header, payload) = archive::block(session.id(), encrypted, stream, 0);
-        session.write(&header, &payload).expect("it is due");
-    }
+fn append(repository: &Repository, encrypted: bool) -> PointId {
+    let session = begin(repository, encrypted, BackupKind::Log);
+    write(&session, encrypted);
     let ends = session.ends();
     let facts = archive::facts(9, BackupKind::Log);
     let point = session.commit(&facts, &ends, now()).expect("it came whole");
-    Some(point.id)
+    point.id
+}
+
+fn begin(repository: &Repository, encrypted: bool, kind: BackupKind) -> AppendSession {
+    let request = archive::request(encrypted, kind);
+    let session = if encrypted {
+        let area = vab_format::vab::KeyArea::default().encode();
+        repository.begin_encrypted(request, &area.expect("no slot is too long"))
+    } else {
+        repository.begin(request)
+    };
+    session.expect("a file can always be begun")
+}
+
+/// Writes the next block of each stream.
+fn write(session: &AppendSession, encrypted: bool) {
+    for end in session.ends() {
+        let (mut header, payload) = archive::block(session.id(), encrypted, end.stream, end.blocks);
+        header.offset = end.bytes;
+        session.write(&header, &payload).expect("it is due");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archives_are_sound_before_they_are_edited() {
+        for (number, points) in [(64, 2), (5, 2), (0, 3)] {
+            let memory = Arc::new(Memory::of(Archive::chosen(number).files.clone()));
+            let reader = memory.open_for_reading();
+            assert!(reader.notices().is_empty(), "{:?}", reader.notices());
+            assert_eq!(whole_points(&reader, &[]).len(), points, "archive {number}");
+        }
+    }
+
+    #[test]
+    fn one_archive_has_index_segments() {
+        let (data, ..) = &sound_files()[2];
+        let segments = data.chunks(4096).filter(|page| page.starts_with(b"VIDX"));
+        assert_eq!(segments.count(), 4);
+    }
 }

@@ -1,0 +1,2 @@
+#![no_main]
+vab_fuzz::target!(device_messages);
