@@ -10,8 +10,7 @@
 //! use std::process::{Command, Stdio};
 //! use vab_vdi::{EngineDevice, raw};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let device: EngineDevice = unimplemented!();
+//! # fn example(device: EngineDevice) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut dump = Command::new("dump-database").stdout(Stdio::piped()).spawn()?;
 //! let mut stream = dump.stdout.take().expect("asked for above");
 //! let bytes = raw::send(device, &mut stream, || raw::succeeded(&mut dump))?;

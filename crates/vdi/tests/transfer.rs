@@ -61,6 +61,8 @@ suite! {
     an_engine_that_asks_for_other_devices_is_told_so
     devices_are_found_by_name_not_by_place
     reads_of_all_sizes_give_the_stream
+    reads_in_place_give_the_stream_also_between_others
+    an_engine_may_close_with_a_read_still_asked_for
     without_complete_the_last_command_is_a_flush
     more_bytes_than_asked_for_are_refused
     an_engine_that_is_faster_than_its_client_waits
@@ -397,6 +399,49 @@ fn reads_of_all_sizes_give_the_stream(both: &Both) {
     engine.close().unwrap();
     assert_eq!(client.join().unwrap(), 1_000_003);
     assert!(read == data);
+}
+
+fn reads_in_place_give_the_stream_also_between_others(both: &Both) {
+    let (set, mut devices, mut engine) = both.pair(1, Direction::Restore);
+    let data = content(5, 1_000_003);
+    let source = data.clone();
+    let device = devices.pop().unwrap();
+    let client = thread::spawn(move || {
+        vab_vdi::serve::restore(&device, &mut &source[..], Some(LIMIT)).unwrap();
+        set.close().unwrap();
+    });
+    let mut device = engine.devices().pop().unwrap();
+    let mut read = Vec::new();
+    for size in [512, 4096, 100, 65_537].into_iter().cycle() {
+        // The other way of reading gives what was asked for ahead, and leaves a rest.
+        let mut piece = [0; 700];
+        let count = device.read(&mut piece).unwrap();
+        read.extend_from_slice(&piece[..count]);
+        let more = device.read_with(size, |bytes| read.extend_from_slice(bytes));
+        if more.unwrap().is_none() {
+            break;
+        }
+    }
+    assert_eq!(device.read_with(512, <[u8]>::len).unwrap(), None);
+    device.close().unwrap();
+    engine.close().unwrap();
+    client.join().unwrap();
+    assert!(read == data);
+}
+
+/// The read that was asked for ahead may have come to the end: that is no failure.
+fn an_engine_may_close_with_a_read_still_asked_for(both: &Both) {
+    let (set, mut devices, mut engine) = both.pair(1, Direction::Restore);
+    let device = devices.pop().unwrap();
+    let client = thread::spawn(move || {
+        vab_vdi::serve::restore(&device, &mut &[7; 1024][..], Some(LIMIT)).unwrap();
+        set.close().unwrap();
+    });
+    let mut device = engine.devices().pop().unwrap();
+    assert_eq!(device.read_with(1024, <[u8]>::len).unwrap(), Some(1024));
+    device.close().unwrap();
+    engine.close().unwrap();
+    client.join().unwrap();
 }
 
 fn without_complete_the_last_command_is_a_flush(both: &Both) {
