@@ -92,6 +92,8 @@
 mod block;
 mod checksum;
 mod clock;
+#[cfg(feature = "tls")]
+mod copy;
 #[doc(hidden)]
 pub mod fuzzing;
 mod net;

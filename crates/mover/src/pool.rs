@@ -32,7 +32,8 @@ pub(crate) struct Buffer {
     pool: Arc<Pool>,
 }
 
-const PAGE: usize = 4096;
+/// Bytes of a page of memory.
+pub(crate) const PAGE: usize = 4096;
 
 impl Pool {
     pub(crate) fn new(limit: usize) -> Arc<Self> {

@@ -18,9 +18,21 @@ impl Allowance {
         Self(Arc::new(AtomicU64::new(bytes)))
     }
 
+    /// Of a peer that was known before.
+    #[cfg(feature = "tls")]
+    pub(super) fn lifted() -> Self {
+        Self::new(LIFTED)
+    }
+
     /// The peer is known: it may send what it likes.
     pub(crate) fn lift(&self) {
         self.0.store(LIFTED, Ordering::Relaxed);
+    }
+
+    /// Whether the peer is known.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_lifted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == LIFTED
     }
 
     fn spend(&self, bytes: usize) -> io::Result<()> {

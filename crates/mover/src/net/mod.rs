@@ -1,5 +1,7 @@
 //! Frames over any pair of byte streams of tokio.
 
+#[cfg(feature = "tls")]
+mod ahead;
 mod guard;
 mod link;
 mod pace;

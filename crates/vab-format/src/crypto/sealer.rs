@@ -73,6 +73,11 @@ impl SessionSealer {
     }
 }
 
+/// Bytes that are copied at a time. Larger copies are made with one instruction (`rep movsb`),
+/// which on AMD's Zen 3 and 4 takes 20 times as long when the target begins 1 to 31 bytes further
+/// into its page than the source does; the salt shifts by 16.
+const STRIDE: usize = 1024;
+
 impl StreamSealer {
     /// Encrypts the next block of the stream: the header and payload that will be stored.
     ///
@@ -126,7 +131,9 @@ impl StreamSealer {
     fn encrypt(&self, header: &BlockHeader, payload: &[u8]) -> Result<Bytes, CryptoError> {
         let mut out = Vec::with_capacity(SALT + payload.len() + TAG);
         out.extend_from_slice(&self.salt);
-        out.extend_from_slice(payload);
+        for piece in payload.chunks(STRIDE) {
+            out.extend_from_slice(piece);
+        }
         let nonce = Nonce::assume_unique_for_key(nonce(header.stream, header.sequence));
         let bound = Aad::from(associated_data(header));
         let plain = out.get_mut(SALT..).ok_or(CryptoError::Cipher)?;

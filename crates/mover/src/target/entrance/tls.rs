@@ -33,7 +33,8 @@ pub(super) async fn open(
             return Err(plain(Halves::of(stream, limits, clock)).await);
         }
     }
-    let (stream, identity) = accept(tls, Guarded::new(stream, allowance)).await?;
+    let (stream, identity) =
+        accept(tls, Guarded::new(stream, allowance.clone()), allowance).await?;
     let mut halves = Halves::of(stream, limits, clock);
     let mut ours = Hello::ours();
     if tls.token.is_some() {
