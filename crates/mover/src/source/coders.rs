@@ -32,7 +32,11 @@ struct Handle(Arc<Queue>);
 struct Queue {
     state: Mutex<State>,
     ready: Condvar,
-    /// Raw blocks; as many are kept as there are coders.
+    /// Blocks that may wait for a coder. Memory that is taken for blocks before they are
+    /// compressed is not there for those that are: the allocator keeps the two apart.
+    limit: usize,
+    taken: Condvar,
+    /// Raw blocks; two are kept for each coder.
     buffers: Arc<Pool>,
     gauge: Arc<Gauge>,
 }
@@ -54,7 +58,9 @@ impl Coders {
         let queue = Arc::new(Queue {
             state: Mutex::default(),
             ready: Condvar::new(),
-            buffers: Pool::new(count),
+            limit: count.max(1),
+            taken: Condvar::new(),
+            buffers: Pool::new(count.saturating_mul(2)),
             gauge: Arc::clone(gauge),
         });
         // Threads that were started end with this, should a later one not start.
@@ -75,10 +81,19 @@ impl Coders {
         self.0.0.buffers.take(length)
     }
 
-    /// Hands over a block; it comes out of its lane when those before it have.
+    /// Hands over a block, as soon as few enough wait; it comes out of its lane when those before
+    /// it have.
     pub(super) fn encode(&self, job: Job) {
-        self.0.0.lock().jobs.push_back(job);
-        self.0.0.ready.notify_one();
+        let queue = &*self.0.0;
+        let mut state = queue
+            .taken
+            .wait_while(queue.lock(), |state| {
+                !state.closed && state.jobs.len() >= queue.limit
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        state.jobs.push_back(job);
+        drop(state);
+        queue.ready.notify_one();
     }
 
     /// How many blocks no coder has taken yet.
@@ -94,6 +109,7 @@ impl Drop for Handle {
         let left = std::mem::take(&mut state.jobs);
         drop(state);
         self.0.ready.notify_all();
+        self.0.taken.notify_all();
         drop(left);
     }
 }
@@ -103,7 +119,7 @@ impl Queue {
         while let Some((job, waiting)) = self.next() {
             self.gauge.coder_begins(waiting);
             encoder.set_bottleneck(self.gauge.bottleneck());
-            let guard = Guard(Arc::clone(&job.lane));
+            let guard = Guard(Arc::clone(&job.lane), self);
             encode(&mut encoder, job);
             std::mem::forget(guard);
         }
@@ -115,7 +131,10 @@ impl Queue {
             .wait_while(self.lock(), |state| !state.closed && state.jobs.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         let job = state.jobs.pop_front()?;
-        Some((job, state.jobs.len()))
+        let waiting = state.jobs.len();
+        drop(state);
+        self.taken.notify_one();
+        Some((job, waiting))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -148,12 +167,15 @@ fn encode(encoder: &mut Encoder, job: Job) {
     }
 }
 
-/// Ends the stream of a coder that panics.
-struct Guard(Arc<Lane>);
+/// Ends the stream of a coder that panics, and lets nobody wait for it.
+struct Guard<'q>(Arc<Lane>, &'q Queue);
 
-impl Drop for Guard {
+impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.0.fail(StreamError::Panicked);
+        self.1.lock().closed = true;
+        self.1.ready.notify_all();
+        self.1.taken.notify_all();
     }
 }
 

@@ -95,8 +95,8 @@ pub(super) struct CodedShares {
 
 impl SourceOptions {
     /// Blocks that a coder works with beside that of the stream: what comes out of the
-    /// compressor, what comes out of the decompressor that checks it, and a buffer that is kept.
-    const SCRATCH: u64 = 3;
+    /// compressor, what comes out of the decompressor that checks it, and two buffers that are kept.
+    const SCRATCH: u64 = 4;
 
     /// Smallest block that memory is cut into: below that, headers would weigh too much.
     const SMALLEST: u64 = 64 * 1024;
@@ -180,9 +180,9 @@ mod tests {
                 let block = cost(shares.block);
                 let threads = u64::try_from(shares.threads).unwrap();
                 assert!(shares.stream >= 2 * block);
-                let total = shares.stream * u64::from(streams) + threads * 3 * block;
+                let total = shares.stream * u64::from(streams) + threads * 4 * block;
                 // What encryption adds to each block comes on top where memory is at its shortest.
-                let overhead = 32 * (2 * u64::from(streams) + 3 * threads);
+                let overhead = 32 * (2 * u64::from(streams) + 4 * threads);
                 assert!(total <= (32 << 20) + overhead, "{streams} streams: {total}");
             }
         }

@@ -59,6 +59,8 @@ pub struct Encoder {
     bottleneck: Bottleneck,
     verify: bool,
     decompressor: Decompressor,
+    /// Where compressors put what they make: for the worst case, and used again for each block.
+    scratch: Vec<u8>,
     #[cfg(feature = "zstd")]
     zstd: Option<(i32, zstd::bulk::Compressor<'static>)>,
 }
@@ -92,6 +94,7 @@ impl Encoder {
             bottleneck: Bottleneck::Unknown,
             verify: true,
             decompressor: Decompressor::default(),
+            scratch: Vec::new(),
             #[cfg(feature = "zstd")]
             zstd: None,
         })
@@ -124,12 +127,12 @@ impl Encoder {
         raw: Bytes,
     ) -> Result<(BlockHeader, Bytes), CompressError> {
         let header = BlockHeader::for_raw(session, stream, sequence, offset, &raw);
-        let Some((codec, mut payload)) = self.compress(&raw)? else {
+        let Some((codec, length)) = self.compress(&raw)? else {
             return Ok((header, raw));
         };
-        // Compressors work in a buffer for the worst case; who keeps the payload must not pay for it.
-        payload.shrink_to_fit();
-        let payload = Bytes::from(payload);
+        // In memory of its own size, so that who keeps it pays for no more.
+        let payload = self.scratch.get(..length).unwrap_or_default();
+        let payload = Bytes::copy_from_slice(payload);
         if self.verify {
             self.check(&header, codec, &raw, &payload)?;
         }
@@ -166,16 +169,16 @@ impl Encoder {
         })
     }
 
-    /// The compressed bytes, if they are worth it.
-    fn compress(&mut self, raw: &[u8]) -> Result<Option<(Codec, Vec<u8>)>, CompressError> {
+    /// How many compressed bytes are in the scratch buffer now, if they are worth it.
+    fn compress(&mut self, raw: &[u8]) -> Result<Option<(Codec, usize)>, CompressError> {
         let (codec, level) = self.compression.choice(self.bottleneck);
         if self.compression == Compression::Auto && !self.looks_worth_it(raw)? {
             return Ok(None);
         }
-        let payload = self.compress_with(codec, level, raw)?;
-        Ok(payload
-            .filter(|payload| is_worth_it(raw.len(), payload.len()))
-            .map(|payload| (codec, payload)))
+        let length = self.compress_with(codec, level, raw)?;
+        Ok(length
+            .filter(|length| is_worth_it(raw.len(), *length))
+            .map(|length| (codec, length)))
     }
 
     #[cfg(any(feature = "lz4", feature = "zstd"))]
@@ -187,7 +190,7 @@ impl Encoder {
             Codec::Zstd
         };
         let compressed = self.compress_with(codec, 1, &sample)?;
-        Ok(compressed.is_some_and(|compressed| is_worth_it(sample.len(), compressed.len())))
+        Ok(compressed.is_some_and(|compressed| is_worth_it(sample.len(), compressed)))
     }
 
     #[cfg(not(any(feature = "lz4", feature = "zstd")))]
@@ -200,16 +203,17 @@ impl Encoder {
         Ok(false)
     }
 
+    /// Compresses into the scratch buffer.
     fn compress_with(
         &mut self,
         codec: Codec,
         level: i32,
         raw: &[u8],
-    ) -> Result<Option<Vec<u8>>, CompressError> {
+    ) -> Result<Option<usize>, CompressError> {
         match codec {
             Codec::Raw => Ok(None),
             #[cfg(feature = "lz4")]
-            Codec::Lz4 => Ok(Some(lz4_flex::block::compress(raw))),
+            Codec::Lz4 => self.lz4(raw),
             #[cfg(not(feature = "lz4"))]
             Codec::Lz4 => Err(CompressError::NotSupported {
                 compression: Compression::Lz4,
@@ -218,25 +222,46 @@ impl Encoder {
         }
     }
 
+    #[cfg(feature = "lz4")]
+    fn lz4(&mut self, raw: &[u8]) -> Result<Option<usize>, CompressError> {
+        self.reserve(lz4_flex::block::get_maximum_output_size(raw.len()));
+        let compressed = lz4_flex::block::compress_into(raw, &mut self.scratch);
+        compressed.map(Some).map_err(|error| CompressError::Failed {
+            codec: Codec::Lz4,
+            reason: error.to_string(),
+        })
+    }
+
+    #[cfg(any(feature = "lz4", feature = "zstd"))]
+    fn reserve(&mut self, bytes: usize) {
+        if self.scratch.len() < bytes {
+            self.scratch.resize(bytes, 0);
+        }
+    }
+
     #[cfg(feature = "zstd")]
-    fn zstd(&mut self, level: i32, raw: &[u8]) -> Result<Option<Vec<u8>>, CompressError> {
+    fn zstd(&mut self, level: i32, raw: &[u8]) -> Result<Option<usize>, CompressError> {
         let failed = |error: std::io::Error| CompressError::Failed {
             codec: Codec::Zstd,
             reason: error.to_string(),
         };
+        self.reserve(zstd::compress_bound(raw.len()));
         if self.zstd.as_ref().is_none_or(|(has, _)| *has != level) {
             let compressor = zstd::bulk::Compressor::new(level).map_err(failed)?;
             self.zstd = Some((level, compressor));
         }
         match &mut self.zstd {
-            Some((_, compressor)) => compressor.compress(raw).map(Some).map_err(failed),
+            Some((_, compressor)) => compressor
+                .compress_to_buffer(raw, self.scratch.as_mut_slice())
+                .map(Some)
+                .map_err(failed),
             None => Ok(None),
         }
     }
 
     #[cfg(not(feature = "zstd"))]
     #[expect(clippy::unused_self, reason = "used where the feature is on")]
-    fn zstd(&mut self, level: i32, _: &[u8]) -> Result<Option<Vec<u8>>, CompressError> {
+    fn zstd(&mut self, level: i32, _: &[u8]) -> Result<Option<usize>, CompressError> {
         Err(CompressError::NotSupported {
             compression: Compression::Zstd { level },
         })
