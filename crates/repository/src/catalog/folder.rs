@@ -204,10 +204,9 @@ fn job_metadata(
         }
         _ => {}
     }
-    if let Some(Ok(stored)) = &stored
-        && !mode.rebuild().forget
-    {
-        keep_lost(folder, stored, notices);
+    let forget = mode.rebuild().forget;
+    if let Some(Ok(stored)) = &stored {
+        keep_lost(folder, stored, forget, notices);
     }
     let due = folder.summary();
     let reason = match stored {
@@ -218,7 +217,8 @@ fn job_metadata(
         None => "it was not there".to_owned(),
     };
     // Without a single readable file there is nothing to make it from.
-    if mode == Mode::Read || due.files.is_empty() {
+    let is_nothing = due.files.is_empty() && !(forget && folder.unreadable.is_empty());
+    if mode == Mode::Read || is_nothing {
         return Ok(());
     }
     let file = folder.metadata.clone();
@@ -232,15 +232,19 @@ fn job_metadata(
     Ok(())
 }
 
-/// Does not forget a file because it is not there.
-fn keep_lost(folder: &mut JobFolder, stored: &Vacm, notices: &mut Vec<Notice>) {
+/// Does not forget a file because it cannot be read, or, unless asked to, is not there.
+fn keep_lost(folder: &mut JobFolder, stored: &Vacm, forget: bool, notices: &mut Vec<Notice>) {
     let found = folder.summary();
     for file in &stored.files {
         if found.files.iter().any(|found| found.name == file.name) {
             continue;
         }
         let name = DiskName::from_disk(&file.name);
-        if let Some(name) = name.filter(|name| !folder.unreadable.contains_key(name)) {
+        let is_missing = |name: &DiskName| !folder.unreadable.contains_key(name);
+        if forget && name.as_ref().is_none_or(is_missing) {
+            continue;
+        }
+        if let Some(name) = name.filter(is_missing) {
             let path = folder.metadata.beside(name);
             notices.push(Notice::DataMissing {
                 file: path,

@@ -92,7 +92,7 @@ impl fmt::Display for Notice {
             Self::DataMissing { file, sessions } => write!(
                 f,
                 "{file}: not there, {sessions} restore points cannot be read; \
-                 put the file back, or run rescan to forget it"
+                 put the file back, or `rescan --forget-missing`"
             ),
             Self::MetadataLate { file, reason } => write!(
                 f,

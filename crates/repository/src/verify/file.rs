@@ -30,10 +30,12 @@ pub(super) fn check_all(repository: &Repository) -> Result<Vec<FileReport>, Stor
     {
         check_data(storage, &path, &metadata, &mut findings);
         if let Some(reason) = distrust {
-            findings
-                .entry(path.clone())
-                .or_default()
-                .push(FileFinding::End { reason });
+            let of_file = findings.entry(path.clone()).or_default();
+            // A file that is too short has lost its end too.
+            let is_short = |finding: &FileFinding| matches!(finding, FileFinding::Short { .. });
+            if !of_file.iter().any(is_short) {
+                of_file.push(FileFinding::End { reason });
+            }
         }
         check_metadata(storage, &path, &metadata, &mut findings);
     }

@@ -18,6 +18,9 @@ pub enum Severity {
     /// Every restore point is there, but something that repeats or finds them is not as it should
     /// be: `rescan` makes it anew where that is possible.
     Degraded,
+    /// A restore point is whole, and what it builds on is damaged or not there: its database
+    /// cannot be restored to it.
+    Unreachable,
     /// A restore point is damaged.
     Damaged,
 }
@@ -73,16 +76,12 @@ impl PointReport {
 
     /// How bad it is.
     pub fn severity(&self) -> Severity {
-        if self.is_whole() {
-            Severity::Clean
-        } else {
-            Severity::Damaged
+        let leads_there = self.state.as_ref().is_none_or(PointState::is_restorable);
+        match (self.is_whole(), leads_there) {
+            (true, true) => Severity::Clean,
+            (true, false) => Severity::Unreachable,
+            (false, _) => Severity::Damaged,
         }
-    }
-
-    /// Whether its database can be restored to it; `false` when its facts are not known.
-    pub fn is_restorable(&self) -> bool {
-        self.state.as_ref().is_some_and(PointState::is_restorable)
     }
 }
 
