@@ -209,6 +209,13 @@ fn job_metadata(
         keep_lost(folder, stored, forget, notices);
     }
     let due = folder.summary();
+    if let Some(Ok(stored)) = &stored {
+        notices.extend(fewer(stored, &due).map(|fewer| Notice::PointsMissing {
+            file: folder.metadata.beside(fewer.name),
+            known: fewer.known,
+            found: fewer.found,
+        }));
+    }
     let reason = match stored {
         Some(Ok(stored)) if stored == due && !mode.rebuild().jobs => return Ok(()),
         Some(Ok(stored)) if stored == due => "as asked".to_owned(),
@@ -253,6 +260,30 @@ fn keep_lost(folder: &mut JobFolder, stored: &Vacm, forget: bool, notices: &mut 
         }
         folder.lost.push(file.clone());
     }
+}
+
+/// A data file with fewer restore points than its job's metadata knew of.
+pub(crate) struct Fewer {
+    pub(crate) name: DiskName,
+    pub(crate) known: u64,
+    pub(crate) found: u64,
+    /// How long the file was at least.
+    pub(crate) committed: u64,
+}
+
+/// The data files that lost restore points since `known` was written. What is committed in a file
+/// stays in it for as long as the file is there.
+pub(crate) fn fewer<'v>(known: &'v Vacm, due: &'v Vacm) -> impl Iterator<Item = Fewer> + 'v {
+    known.files.iter().filter_map(|before| {
+        let now = due.files.iter().find(|file| file.file == before.file)?;
+        (now.sessions < before.sessions).then_some(())?;
+        Some(Fewer {
+            name: DiskName::from_disk(&now.name)?,
+            known: before.sessions,
+            found: now.sessions,
+            committed: before.committed_length,
+        })
+    })
 }
 
 /// Puts the metadata of a job in place.

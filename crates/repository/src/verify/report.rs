@@ -227,6 +227,14 @@ pub enum FileFinding {
         /// How many.
         bytes: u64,
     },
+    /// The `.VACM` knows of more restore points in the file than there are: it was replaced by an
+    /// older copy, or cut, and its `.VASM` is lost.
+    Fewer {
+        /// How many the `.VACM` knows of.
+        known: u64,
+        /// How many are there.
+        found: u64,
+    },
     /// The file is shorter than what was committed.
     Short {
         /// Its length.
@@ -257,9 +265,10 @@ impl FileFinding {
             | Self::Metadata { .. }
             | Self::Disagrees { .. }
             | Self::End { .. } => Severity::Degraded,
-            Self::Missing { .. } | Self::Short { .. } | Self::Unreadable { .. } => {
-                Severity::Damaged
-            }
+            Self::Missing { .. }
+            | Self::Fewer { .. }
+            | Self::Short { .. }
+            | Self::Unreadable { .. } => Severity::Damaged,
         }
     }
 }
@@ -277,6 +286,11 @@ impl fmt::Display for FileFinding {
                 f,
                 "{bytes} bytes behind the last committed session: one that is on its way, or was \
                  never committed"
+            ),
+            Self::Fewer { known, found } => write!(
+                f,
+                "{found} restore points are there, the .VACM knows of {known}; find a newer copy of the \
+                 file before rescan forgets them"
             ),
             Self::Short { length, committed } => {
                 write!(f, "{length} bytes are there, {committed} were committed")

@@ -83,14 +83,16 @@ fn next(verification: &Verification, repository: &Path) {
     if !databases.is_empty() {
         let databases = databases.into_iter().collect::<Vec<_>>().join(", ");
         outln!("next: take a full backup of {databases}, so that a sound chain begins");
-        outln!(
-            "      `vab restore --without ID` plans around what is damaged, where there is a way"
-        );
     }
     let files: BTreeSet<_> = verification
         .damaged()
         .map(|point| point.file.as_str())
         .collect();
+    if !files.is_empty() {
+        outln!(
+            "      `vab restore --without ID` plans around what is damaged, where there is a way"
+        );
+    }
     for file in files {
         let file = repository.join(file);
         outln!(
