@@ -4,6 +4,7 @@ use vab_format::error::AppendError;
 use vab_format::{DecodeError, EncodeError};
 
 use crate::storage::{StorageError, StorageErrorKind};
+use crate::with_causes;
 
 /// Why a session cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -154,17 +155,6 @@ pub enum CommitError {
         /// What failed.
         source: StorageError,
     },
-}
-
-/// An error with what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn encrypted_word(encrypted: bool) -> &'static str {
