@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::area::Area;
 use super::ring::{self, Reader, Rest, Words, Writer};
 use crate::clock::Deadline;
-use crate::patience::Patience;
+use crate::patience::{End, Patience};
 use crate::pipe::frame::{FrameError, Head, receive};
 use crate::pipe::sys::Socket;
 
@@ -28,6 +28,7 @@ pub(crate) struct Board {
     writer: Writer<Part>,
     reader: Reader<Part>,
     patience: Patience,
+    _end: End,
     /// Heads that were put in while the other side napped, and for which it was not woken.
     owing: usize,
     /// For so many it is woken.
@@ -76,6 +77,7 @@ impl Board {
             writer: Writer::new(mine),
             reader: Reader::new(theirs),
             patience: Patience::default(),
+            _end: End::default(),
             owing: 0,
             // The other side still has something to do while this one wakes up.
             most_owed: heads - heads / 4,
