@@ -7,7 +7,8 @@
 //! waits looks for the other one for a moment before it rests, if a processor is left for that: so on
 //! an idle machine there is more work than the copy's, up to twice as much, and less time.
 //! `cargo bench -p vab-vdi -- sides` does only what is side by side. The last lines say what is
-//! wanted, and whether it was met; with `VAB_BENCH_STRICT=1` the program fails when it was not.
+//! wanted of a machine with nothing else to do, and whether it was met; with `VAB_BENCH_STRICT=1` the
+//! program fails when it was not.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

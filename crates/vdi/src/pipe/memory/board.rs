@@ -4,8 +4,9 @@
 //! to see. The connection is also how the death of the other side is seen: whoever rests, rests at
 //! the connection.
 //!
-//! To rest and to be woken costs more than ten microseconds on both sides together, most of it where
-//! a processor has nothing else to do and has to be woken too. So nobody is woken for each head. A
+//! To rest and to be woken costs tens of microseconds on both sides together, most of it where a
+//! processor has nothing else to do and has to be woken too. So a reader looks for a moment before it
+//! rests, if that promises to be cheaper ([`Patience`]), and nobody who rests is woken for each head. A
 //! reader whose heads have just come one after the other naps: it is woken for several heads, or for
 //! those that there are when the other side begins to wait itself, and looks by itself after a
 //! moment. Only then does it sleep, and is woken for the next head at once.
