@@ -17,7 +17,9 @@ pub(super) fn begin(error: &BeginError) -> Refusal {
 pub(super) fn take_up(error: &TakeUpError) -> Refusal {
     let kind = match error {
         // Given up, so neither open nor committed.
-        TakeUpError::Unknown { .. } | TakeUpError::Damaged { .. } => RefusalKind::UnknownSession,
+        TakeUpError::Unknown { .. }
+        | TakeUpError::Damaged { .. }
+        | TakeUpError::NotDurable { .. } => RefusalKind::UnknownSession,
         _ => RefusalKind::Failed,
     };
     Refusal::new(kind, words(error))

@@ -80,6 +80,18 @@ pub enum TakeUpError {
         /// What is wrong.
         source: crate::container::ReadError,
     },
+    /// What there is of it may not be on the disk. It is given up, and its file is not trusted
+    /// again.
+    #[error(
+        "what was written of session {session} may not be on the disk ({source}): run the backup \
+         again"
+    )]
+    NotDurable {
+        /// What was asked for.
+        session: vab_chain::PointId,
+        /// What failed.
+        source: StorageError,
+    },
     /// The disk did not do what was asked.
     #[error(transparent)]
     Storage(#[from] StorageError),

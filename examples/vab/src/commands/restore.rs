@@ -59,6 +59,7 @@ pub(crate) async fn run(mut arguments: RestoreArguments) -> Result<ExitCode, Fai
                 advice.after_tail(&restore.database);
             }
             eprintln!("error: {}", causes(error));
+            advice::after_failure(error);
         }
         None => advice::after_stop(&record.restored_as),
     }
@@ -76,6 +77,7 @@ fn restore(arguments: &mut RestoreArguments) -> Result<Restore, Failure> {
     restore.damaged = arguments.state.damaged;
     restore.placement = arguments.sql.placement();
     restore.manner = arguments.sql.manner()?;
+    restore.without = std::mem::take(&mut arguments.target.without);
     restore.target = std::mem::take(&mut arguments.target).target()?;
     Ok(restore)
 }
