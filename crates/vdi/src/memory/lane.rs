@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::signal::Signal;
+use crate::patience::End;
 use crate::seam::{Completion, RawCommand};
 use crate::sync::lock;
 
@@ -14,6 +15,7 @@ pub(super) struct Lane {
     state: Mutex<State>,
     to_client: Signal,
     to_engine: Signal,
+    _ends: [End; 2],
 }
 
 #[derive(Debug, Default)]

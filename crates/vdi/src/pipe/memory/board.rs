@@ -4,8 +4,9 @@
 //! to see. The connection is also how the death of the other side is seen: whoever rests, rests at
 //! the connection.
 //!
-//! To rest and to be woken costs more than ten microseconds on both sides together, most of it where
-//! a processor has nothing else to do and has to be woken too. So nobody is woken for each head. A
+//! To rest and to be woken costs tens of microseconds on both sides together, most of it where a
+//! processor has nothing else to do and has to be woken too. So a reader looks for a moment before it
+//! rests, if that promises to be cheaper ([`Patience`]), and nobody who rests is woken for each head. A
 //! reader whose heads have just come one after the other naps: it is woken for several heads, or for
 //! those that there are when the other side begins to wait itself, and looks by itself after a
 //! moment. Only then does it sleep, and is woken for the next head at once.
@@ -18,7 +19,7 @@ use std::time::Duration;
 use super::area::Area;
 use super::ring::{self, Reader, Rest, Words, Writer};
 use crate::clock::Deadline;
-use crate::patience::Patience;
+use crate::patience::{End, Patience};
 use crate::pipe::frame::{FrameError, Head, receive};
 use crate::pipe::sys::Socket;
 
@@ -28,6 +29,7 @@ pub(crate) struct Board {
     writer: Writer<Part>,
     reader: Reader<Part>,
     patience: Patience,
+    _end: End,
     /// Heads that were put in while the other side napped, and for which it was not woken.
     owing: usize,
     /// For so many it is woken.
@@ -76,6 +78,7 @@ impl Board {
             writer: Writer::new(mine),
             reader: Reader::new(theirs),
             patience: Patience::default(),
+            _end: End::default(),
             owing: 0,
             // The other side still has something to do while this one wakes up.
             most_owed: heads - heads / 4,
