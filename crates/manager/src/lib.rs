@@ -89,6 +89,7 @@ pub use vab_mover::source::{KeyError, Security as ClientSecurity};
 pub use vab_mover::target::{Desk, Security as ServerSecurity, SessionInfo};
 pub use vab_mover::{Compression, Encoding, Encryption, Rate, Secrets, Throttle};
 pub use vab_repository as repository;
+pub use vab_repository::with_causes;
 pub use vab_vdi::Geometry;
 
 /// The examples of the project's front page are compiled and run with the tests.

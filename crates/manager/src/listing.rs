@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use vab_chain::{
-    BackupKind, BackupSetId, Chain, ForkId, Lsn, PointId, PointState, ServerTime, Target, UtcTime,
+    BackupKind, BackupSetId, Chain, ForkId, Lsn, PointId, PointState, ServerTime, Target, Unusable,
+    UtcTime,
 };
 
 use crate::PointInfo;
@@ -79,7 +80,20 @@ pub fn rows(points: &[PointInfo]) -> Vec<Row> {
 
 /// The chain of one database of one job.
 pub fn chain_of<'a>(points: impl IntoIterator<Item = &'a PointInfo>) -> Chain {
-    Chain::new(points.into_iter().filter_map(PointInfo::restore_point))
+    chain_without(points, &[])
+}
+
+/// The chain of one database of one job, with these restore points left out.
+pub(crate) fn chain_without<'a>(
+    points: impl IntoIterator<Item = &'a PointInfo>,
+    without: &[PointId],
+) -> Chain {
+    let points = points.into_iter().filter_map(PointInfo::restore_point);
+    let mut builder = Chain::builder().points(points);
+    for point in without {
+        builder = builder.unusable(*point, Unusable::LeftOut);
+    }
+    builder.build()
 }
 
 fn rows_of_database(mut points: Vec<&PointInfo>) -> Vec<Row> {
@@ -97,7 +111,7 @@ fn rows_of_database(mut points: Vec<&PointInfo>) -> Vec<Row> {
 
 fn row(point: &PointInfo, chain: &Chain) -> Row {
     let set = point.set.as_ref();
-    let state = chain.state(point.id);
+    let (state, reason) = state_of(chain.state(point.id).as_ref());
     Row {
         job: point.job.clone(),
         database: point.database.clone(),
@@ -123,19 +137,24 @@ fn row(point: &PointInfo, chain: &Chain) -> Row {
         codec: point.codec.clone(),
         file: point.file.clone(),
         base: base(point, chain),
-        state: state
-            .as_ref()
-            .map_or("LSNs unknown", PointState::label)
-            .to_owned(),
-        reason: match state {
-            Some(state) if state.is_restorable() => None,
-            Some(state) => Some(state.to_string()),
-            None => Some(
-                "LSNs unknown: a compressed native backup can be exported, but not planned with"
-                    .to_owned(),
-            ),
-        },
+        state,
+        reason,
     }
+}
+
+/// The name of a state that a restore point has in its chain, and what is in the way; `None` when
+/// its facts are not known.
+pub(crate) fn state_of(state: Option<&PointState>) -> (String, Option<String>) {
+    let reason = match state {
+        Some(state) if state.is_restorable() => None,
+        Some(state) => Some(state.to_string()),
+        None => Some(
+            "LSNs unknown: a compressed native backup can be exported, but not planned with"
+                .to_owned(),
+        ),
+    };
+    let name = state.map_or("LSNs unknown", PointState::label);
+    (name.to_owned(), reason)
 }
 
 /// A differential names its base; for a log, the plan to its end does.

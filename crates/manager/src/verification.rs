@@ -1,6 +1,5 @@
 //! Reads a repository back and says, per restore point, whether it is whole.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,7 +9,6 @@ use vab_repository::verify::{PointReport, Severity, VerifyEvent, VerifyOptions};
 use crate::catalog::{FolderError, open_to_read};
 use crate::listing;
 use crate::observer::{Happening, Observer};
-use crate::point::PointInfo;
 
 /// Why a repository could not be read back at all. Damage is no error; it is in the report.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +27,8 @@ pub enum VerifyError {
 #[non_exhaustive]
 pub struct Verification {
     /// The worst finding: `whole`, `note` (nothing at risk), `degraded` (metadata to be made anew),
-    /// `damaged` (a restore point is not what was written).
+    /// `unreachable` (what a restore point builds on is damaged or not there), `damaged` (a restore
+    /// point is not what was written).
     pub worst: &'static str,
     /// Each restore point that was read.
     pub points: Vec<VerifiedPoint>,
@@ -37,6 +36,8 @@ pub struct Verification {
     pub files: Vec<VerifiedFile>,
     /// Bytes that were read back.
     pub bytes: u64,
+    #[serde(skip)]
+    severity: Severity,
 }
 
 /// One restore point, read back.
@@ -57,10 +58,13 @@ pub struct VerifiedPoint {
     pub whole: bool,
     /// What is wrong with it.
     pub findings: Vec<String>,
-    /// Whether the chain leads to it: `restorable`, `base missing`, `log gap`, ….
+    /// Whether the chain leads to it, past every restore point that was found damaged:
+    /// `restorable`, `damaged`, `base missing`, `base damaged`, `log gap`, ….
     pub state: String,
     /// What is in the way, where the chain does not lead to it.
     pub reason: Option<String>,
+    #[serde(skip)]
+    severity: Severity,
 }
 
 /// A file with findings.
@@ -74,9 +78,22 @@ pub struct VerifiedFile {
 }
 
 impl Verification {
-    /// Whether every restore point that was read is whole.
-    pub fn is_whole(&self) -> bool {
-        self.points.iter().all(|point| point.whole)
+    /// Whether every restore point that was read is whole, every file with restore points is
+    /// there, and a database can be restored to each of them. One whose LSNs are not known counts
+    /// as that.
+    pub fn is_restorable(&self) -> bool {
+        self.severity < Severity::Unreachable
+    }
+
+    /// Restore points that are not whole.
+    pub fn damaged(&self) -> impl Iterator<Item = &VerifiedPoint> {
+        self.points.iter().filter(|point| !point.whole)
+    }
+
+    /// Restore points that are whole, and that no restore leads to.
+    pub fn unreachable(&self) -> impl Iterator<Item = &VerifiedPoint> {
+        let points = self.points.iter();
+        points.filter(|point| point.severity == Severity::Unreachable)
     }
 }
 
@@ -90,15 +107,6 @@ pub fn verify(
     observer: &Observer,
 ) -> Result<Verification, VerifyError> {
     let repository = open_to_read(folder)?;
-    let points: Vec<_> = repository
-        .points(None, None)
-        .iter()
-        .map(PointInfo::from)
-        .collect();
-    let states: BTreeMap<_, _> = listing::rows(&points)
-        .into_iter()
-        .map(|row| (row.id, (row.state, row.reason)))
-        .collect();
     let mut read = 0;
     let report = repository.verify(options, |event| match event {
         VerifyEvent::Point { point, .. } => {
@@ -121,17 +129,9 @@ pub fn verify(
     })?;
     Ok(Verification {
         worst: word(report.worst()),
+        severity: report.worst(),
         bytes: report.bytes(),
-        points: report
-            .points
-            .iter()
-            .map(|point| {
-                verified(
-                    point,
-                    states.get(&point.point.id).cloned().unwrap_or_default(),
-                )
-            })
-            .collect(),
+        points: report.points.iter().map(verified).collect(),
         files: report
             .files
             .iter()
@@ -144,8 +144,9 @@ pub fn verify(
     })
 }
 
-fn verified(report: &PointReport, (state, reason): (String, Option<String>)) -> VerifiedPoint {
+fn verified(report: &PointReport) -> VerifiedPoint {
     let point = &report.point;
+    let (state, reason) = listing::state_of(report.state.as_ref());
     let mut findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
     if report.more > 0 {
         findings.push(format!("and {} findings more", report.more));
@@ -162,6 +163,7 @@ fn verified(report: &PointReport, (state, reason): (String, Option<String>)) -> 
         findings,
         state,
         reason,
+        severity: report.severity(),
     }
 }
 
@@ -170,6 +172,7 @@ fn word(severity: Severity) -> &'static str {
         Severity::Clean => "whole",
         Severity::Note => "note",
         Severity::Degraded => "degraded",
+        Severity::Unreachable => "unreachable",
         _ => "damaged",
     }
 }

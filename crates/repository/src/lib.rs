@@ -51,6 +51,7 @@
 #![forbid(unsafe_code)]
 
 mod catalog;
+mod causes;
 mod container;
 pub mod facts;
 mod inspect;
@@ -63,6 +64,7 @@ pub mod storage;
 pub mod verify;
 
 pub use catalog::Notice;
+pub use causes::with_causes;
 pub use container::ReadError;
 pub use facts::{Facts, SessionFacts};
 pub use inspect::{

@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use disk::crash::{Crash, Dice, Left, fingerprint};
-use disk::workload::{Committed, KEY, Recording, fixed, generated, holds, open, storage};
+use disk::workload::{Committed, KEY, Recording, Step, fixed, generated, holds, open, storage};
 use disk::{Image, MemoryDisk};
 use vab_repository::Repository;
 use vab_repository::storage::StoragePath;
@@ -63,9 +63,13 @@ fn taken_up(disk: &MemoryDisk, recording: &Recording, position: usize) -> Result
             // Its commit was on its way.
             continue;
         }
+        let noted = notes(disk);
         let session = repository
             .take_up(*id, KEY)
             .map_err(|error| format!("backup {number} is not taken up: {error}"))?;
+        if notes(disk) != noted {
+            BEHIND_THE_NOTE.fetch_add(1, Ordering::Relaxed);
+        }
         let ends = session.ends();
         if ends
             .iter()
@@ -101,13 +105,26 @@ fn taken_up(disk: &MemoryDisk, recording: &Recording, position: usize) -> Result
 
 /// How many sessions were taken up after a crash.
 static TAKEN_UP: AtomicU64 = AtomicU64::new(0);
+/// How many of them had whole records behind their note, and so got a new one.
+static BEHIND_THE_NOTE: AtomicU64 = AtomicU64::new(0);
+
+/// What the notes of sessions on their way say.
+fn notes(disk: &MemoryDisk) -> Vec<Vec<u8>> {
+    let image = disk.image();
+    let names = image.names.keys();
+    let of_notes = names.filter(|path| path.file().split_extension().1 == "VABNOTE");
+    of_notes
+        .filter_map(|path| image.content(path).cloned())
+        .collect()
+}
 
 fn names(disk: &MemoryDisk) -> Vec<StoragePath> {
     disk.image().names.into_keys().collect()
 }
 
 /// Recovery itself: a crash is made that leaves it something to do, and its own calls are
-/// recorded.
+/// recorded; with them those of the sessions that are taken up then, in another order than
+/// before.
 fn recoveries(of: &Recording, images: usize, seed: u64) -> Vec<Recording> {
     let log = of.disk.log();
     let mut dice = Dice(seed);
@@ -145,7 +162,8 @@ fn recoveries(of: &Recording, images: usize, seed: u64) -> Vec<Recording> {
         }
         let mut recording = Recording::on(image, committed);
         recording.kept = kept;
-        recording.run(&[disk::workload::Step::Open]);
+        recording.run(&going_on());
+        assert_eq!(recording.errors, [] as [String; 0], "a sound disk");
         recording.repository = None;
         // The lock's note is written by every start; recovery is what comes on top.
         if recording.disk.position() > 6 {
@@ -156,6 +174,15 @@ fn recoveries(of: &Recording, images: usize, seed: u64) -> Vec<Recording> {
         }
     }
     recordings
+}
+
+fn going_on() -> Vec<Step> {
+    let mut steps = vec![Step::Open, Step::TakeAllUp];
+    for slot in 0..4 {
+        steps.extend([Step::Rest { slot }, Step::Sync { slot }]);
+    }
+    steps.extend((0..4).map(|slot| Step::Commit { slot }));
+    steps
 }
 
 /// One image, to be run again: workload, position, number of the choice.
@@ -296,10 +323,12 @@ fn no_crash_loses_a_confirmed_restore_point() {
         run.calls
     );
     println!(
-        "crash images: {} opened, 0 lost ({} more were the same); {} sessions taken up after one",
+        "crash images: {} opened, 0 lost ({} more were the same); {} sessions taken up after one, \
+         {} of them with records behind their note",
         run.opened,
         run.same,
-        TAKEN_UP.load(Ordering::Relaxed)
+        TAKEN_UP.load(Ordering::Relaxed),
+        BEHIND_THE_NOTE.load(Ordering::Relaxed)
     );
     assert!(run.opened > 0, "no image of that name");
 }

@@ -282,6 +282,34 @@ fn verify_says_what_the_chain_lacks() {
     );
 }
 
+/// Verify found nothing, and the rescan forgot them without a word.
+#[test]
+fn a_file_replaced_by_an_older_copy_without_its_metadata_is_noticed() {
+    let root = tempfile::tempdir().unwrap();
+    let repository = open(root.path());
+    backup(1).run(&repository, request("Sales", Full, 2, 0));
+    let data = files(root.path(), "VAB").remove(0);
+    let older = fs::read(&data).unwrap();
+    backup(2).run(&repository, request("Sales", Log, 2, 1));
+    drop(repository);
+    fs::write(&data, older).unwrap();
+    fs::remove_file(files(root.path(), "VASM").remove(0)).unwrap();
+    let reader = Repository::open_read_only(root.path()).unwrap();
+    assert_eq!(worst(&reader), Severity::Damaged);
+    let repository = open(root.path());
+    let is_told = |notice: &Notice| {
+        matches!(
+            notice,
+            Notice::PointsMissing {
+                known: 2,
+                found: 1,
+                ..
+            }
+        )
+    };
+    assert!(repository.notices().iter().any(is_told));
+}
+
 #[test]
 fn a_file_is_looked_into_whole_or_damaged() {
     let root = tempfile::tempdir().unwrap();

@@ -127,6 +127,7 @@ mod name;
     reason = "commands and buffers are in memory that the server shares"
 )]
 mod native;
+mod patience;
 #[cfg(any(unix, windows))]
 pub mod pipe;
 pub mod raw;

@@ -7,7 +7,8 @@ use vab_manager::run::FailureClass;
 
 /// Something failed.
 pub(crate) const FAILED: u8 = 1;
-/// The moment or state that was asked for cannot be restored, or something stored is not whole.
+/// The moment or state that was asked for cannot be restored, or something stored is damaged, or cut
+/// off from what it builds on.
 pub(crate) const NOT_RESTORABLE: u8 = 3;
 /// Some databases have a backup, others failed.
 pub(crate) const PARTIAL: u8 = 4;
@@ -30,7 +31,7 @@ Exit codes:
     0  success
     1  failed
     2  wrong arguments
-    3  the moment cannot be reached, or a restore point is not whole
+    3  the moment cannot be reached, or a restore point is damaged or cut off
     4  partial: some databases were backed up, others failed
     5  nothing to do: no database needed or could have a backup
     6  another replica is the preferred one, nothing was done

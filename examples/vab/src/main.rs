@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Ok(_) if print::out::failed() => ExitCode::FAILURE,
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", print::causes(error.as_ref()));
+            eprintln!("error: {}", vab_manager::with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -12,6 +12,7 @@ mod common;
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -120,6 +121,45 @@ fn a_backup_ends_confirmed_although_the_server_was_killed() {
     }
     run(["verify", "--repository", repository.to_str().unwrap()]).success();
     println!("server killed {kills} times during one backup: confirmed, and equal");
+}
+
+#[test]
+fn a_backup_ends_with_an_error_when_the_disk_changed_what_was_acknowledged() {
+    let (folder, repository) = empty_repository();
+    let large = container(folder.path(), "large.bak", 256);
+    let mut server = Server::start(&repository);
+    let address = server.address.clone();
+    let mut backup = vab(["import", "--server", &address, "--job", JOB])
+        .args(["--compression", "none"])
+        .arg(&large)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // More than a source keeps: it was told that the beginning is durable.
+    assert!(wait_for(&repository, 160 << 20, &mut backup));
+    server.kill();
+    let job = std::fs::read_dir(&repository).unwrap().map(Result::unwrap);
+    let job = job.map(|entry| entry.path()).find(|path| path.is_dir());
+    let mut files = std::fs::read_dir(job.unwrap()).unwrap().map(Result::unwrap);
+    let data = files.find(|file| file.file_name().to_string_lossy().ends_with(".VAB.part"));
+    let data = File::options()
+        .read(true)
+        .write(true)
+        .open(data.unwrap().path())
+        .unwrap();
+    let mut byte = [0];
+    data.read_exact_at(&mut byte, 5_000_000).unwrap();
+    data.write_all_at(&[byte[0] ^ 1], 5_000_000).unwrap();
+    server = Server::start_at(&repository, &address);
+    let output = backup.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains("are durable: its disk has damaged what was written"),
+        "{said}"
+    );
+    assert_eq!(list(["--server", &server.address]).len(), 0);
 }
 
 #[test]

@@ -115,4 +115,7 @@ pub enum Unusable {
     /// The server says the database was damaged when the backup was taken.
     #[error("the database was damaged when it was taken")]
     TakenFromDamagedDatabase,
+    /// Whoever restores does not want it used.
+    #[error("it is to be left out")]
+    LeftOut,
 }

@@ -60,6 +60,7 @@ impl PointState {
         match self {
             Self::Restorable => "restorable",
             Self::Unusable(Unusable::TakenFromDamagedDatabase) => "database was damaged",
+            Self::Unusable(Unusable::LeftOut) => "left out",
             Self::Unusable(_) => "damaged",
             Self::Base(BaseProblem::Missing { .. }) => "base missing",
             Self::Base(BaseProblem::Unusable { .. }) => "base damaged",

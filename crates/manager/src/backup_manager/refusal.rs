@@ -1,8 +1,7 @@
 //! The repository's errors as the mover carries them to the other side.
 
-use std::error::Error;
-
 use vab_mover::{Refusal, RefusalKind, StoreError};
+use vab_repository::with_causes;
 use vab_repository::{BeginError, CommitError, ReadError, TakeUpError, WriteError};
 
 pub(super) fn begin(error: &BeginError) -> Refusal {
@@ -11,16 +10,18 @@ pub(super) fn begin(error: &BeginError) -> Refusal {
         error if error.is_full() => RefusalKind::Full,
         _ => RefusalKind::Failed,
     };
-    Refusal::new(kind, words(error))
+    Refusal::new(kind, with_causes(error))
 }
 
 pub(super) fn take_up(error: &TakeUpError) -> Refusal {
     let kind = match error {
         // Given up, so neither open nor committed.
-        TakeUpError::Unknown { .. } | TakeUpError::Damaged { .. } => RefusalKind::UnknownSession,
+        TakeUpError::Unknown { .. }
+        | TakeUpError::Damaged { .. }
+        | TakeUpError::NotDurable { .. } => RefusalKind::UnknownSession,
         _ => RefusalKind::Failed,
     };
-    Refusal::new(kind, words(error))
+    Refusal::new(kind, with_causes(error))
 }
 
 pub(super) fn read(error: &ReadError) -> Refusal {
@@ -28,11 +29,11 @@ pub(super) fn read(error: &ReadError) -> Refusal {
         ReadError::NoSuchPoint { .. } => RefusalKind::NotFound,
         _ => RefusalKind::Failed,
     };
-    Refusal::new(kind, words(error))
+    Refusal::new(kind, with_causes(error))
 }
 
 pub(super) fn write(error: &WriteError) -> StoreError {
-    let message = words(error);
+    let message = with_causes(error);
     if error.is_full() {
         StoreError::Full { message }
     } else {
@@ -41,7 +42,7 @@ pub(super) fn write(error: &WriteError) -> StoreError {
 }
 
 pub(super) fn commit(error: &CommitError) -> StoreError {
-    let message = words(error);
+    let message = with_causes(error);
     if error.is_full() {
         StoreError::Full { message }
     } else {
@@ -51,20 +52,6 @@ pub(super) fn commit(error: &CommitError) -> StoreError {
 
 pub(super) fn damaged(error: &ReadError) -> StoreError {
     StoreError::Damaged {
-        message: words(error),
+        message: with_causes(error),
     }
-}
-
-/// An error with its causes: only text travels.
-fn words(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

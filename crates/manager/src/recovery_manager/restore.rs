@@ -29,6 +29,8 @@ pub struct Restore {
     pub database: String,
     /// To which moment.
     pub target: RestoreTarget,
+    /// Restore points to plan around, such as damaged ones.
+    pub without: Vec<PointId>,
     /// The name to restore to; `None` for the same.
     pub name: Option<String>,
     /// Replace a database of that name.
@@ -82,6 +84,7 @@ impl Restore {
             job: None,
             database: database.into(),
             target: RestoreTarget::default(),
+            without: Vec::new(),
             name: None,
             replace: false,
             recovery: Recovery::Recovery,
@@ -231,12 +234,18 @@ impl Restore {
                 including: *including,
             },
         };
-        let plan = listing::chain_of(&points).plan(&target).map_err(|reason| {
-            RestoreError::Unreachable {
+        for id in &self.without {
+            if !points.iter().any(|point| point.id == *id) {
+                return Err(CatalogError::NoSuchPoint { id: *id }.into());
+            }
+        }
+        let chain = listing::chain_without(&points, &self.without);
+        let plan = chain
+            .plan(&target)
+            .map_err(|reason| RestoreError::Unreachable {
                 database: self.database.clone(),
                 reason: Box::new(reason),
-            }
-        })?;
+            })?;
         Ok((plan, points))
     }
 

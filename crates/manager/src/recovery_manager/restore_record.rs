@@ -105,7 +105,7 @@ impl RestoreRecord {
             Ok(report) => record.done(report),
             Err(error) => {
                 record.outcome = error.outcome();
-                record.error = Some(crate::run::in_words(error));
+                record.error = Some(crate::with_causes(error));
             }
         }
         record

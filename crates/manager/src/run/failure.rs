@@ -13,6 +13,7 @@ use crate::catalog::{CatalogError, ServerError};
 use crate::engines::EngineAddressError;
 use crate::recovery_manager::{BackupError, TakeError};
 use crate::server::AskError;
+use crate::with_causes;
 
 /// What kind of failure it is: what an administrator has to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -57,7 +58,7 @@ impl Failure {
     pub(super) fn new(class: FailureClass, again: Again, error: &dyn Error) -> Self {
         Self {
             class,
-            message: in_words(error),
+            message: with_causes(error),
             again,
         }
     }
@@ -215,20 +216,6 @@ fn of_session(failure: &MoverFailure) -> (FailureClass, Again) {
 /// A session that the target ends comes with the words of its `StoreError` only.
 fn is_full(reason: &str) -> bool {
     reason.contains("the repository is full")
-}
-
-/// An error and its causes in one line; some messages name their cause themselves.
-pub(crate) fn in_words(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -27,7 +27,6 @@ use vab_engine::{DatabaseInfo, Engine, EngineError, LegalKind};
 use vab_mover::Encoding;
 
 pub use budget::{Budget, Machine, Rule};
-pub(crate) use failure::in_words;
 pub use failure::{Failure, FailureClass};
 pub use guard::{Decision, Guard, Obstacle, OnBrokenChain, Skip};
 pub use outcome::RunOutcome;

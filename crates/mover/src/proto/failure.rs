@@ -48,6 +48,19 @@ pub enum Failure {
         /// What the last try met.
         cause: String,
     },
+    /// The target was started again and does not have what it once said to be durable: its disk
+    /// has changed or lost it.
+    #[error(
+        "stream {stream}: the target has {found} blocks, and had said that {acknowledged} are durable: its disk has damaged what was written; check the disk of the repository and run the backup again"
+    )]
+    Behind {
+        /// The stream.
+        stream: u16,
+        /// Blocks that the target said to be durable.
+        acknowledged: u64,
+        /// Blocks that it has now.
+        found: u64,
+    },
     /// What is restored is no longer what it was before the connection was lost.
     #[error(
         "the target offers session {got} after the connection was lost, session {expected} before; start the restore again"

@@ -143,14 +143,18 @@ impl Link {
         std::mem::take(&mut self.cause)
     }
 
-    /// The session failed. A target that broke the protocol is told; others know already, or
-    /// cannot be reached, and then the connection is to be closed: true.
+    /// The session failed. A target that broke the protocol, or has lost what it had, is told;
+    /// others know already, or cannot be reached, and then the connection is to be closed: true.
     #[must_use]
     pub(super) fn failed(&mut self, failure: &Failure) -> bool {
         self.control.clear();
-        if let (Failure::Violation(violation), State::Up(_)) = (failure, &self.state) {
-            self.control
-                .push_back(Control::abort(&violation.to_string()));
+        let told = match failure {
+            Failure::Violation(violation) => Some(violation.to_string()),
+            Failure::Behind { .. } => Some(failure.to_string()),
+            _ => None,
+        };
+        if let (Some(reason), State::Up(_)) = (told, &self.state) {
+            self.control.push_back(Control::abort(&reason));
             return false;
         }
         self.state = State::Closed;

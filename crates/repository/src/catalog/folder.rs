@@ -204,12 +204,18 @@ fn job_metadata(
         }
         _ => {}
     }
-    if let Some(Ok(stored)) = &stored
-        && !mode.rebuild().forget
-    {
-        keep_lost(folder, stored, notices);
+    let forget = mode.rebuild().forget;
+    if let Some(Ok(stored)) = &stored {
+        keep_lost(folder, stored, forget, notices);
     }
     let due = folder.summary();
+    if let Some(Ok(stored)) = &stored {
+        notices.extend(fewer(stored, &due).map(|fewer| Notice::PointsMissing {
+            file: folder.metadata.beside(fewer.name),
+            known: fewer.known,
+            found: fewer.found,
+        }));
+    }
     let reason = match stored {
         Some(Ok(stored)) if stored == due && !mode.rebuild().jobs => return Ok(()),
         Some(Ok(stored)) if stored == due => "as asked".to_owned(),
@@ -218,7 +224,8 @@ fn job_metadata(
         None => "it was not there".to_owned(),
     };
     // Without a single readable file there is nothing to make it from.
-    if mode == Mode::Read || due.files.is_empty() {
+    let is_nothing = due.files.is_empty() && !(forget && folder.unreadable.is_empty());
+    if mode == Mode::Read || is_nothing {
         return Ok(());
     }
     let file = folder.metadata.clone();
@@ -232,15 +239,19 @@ fn job_metadata(
     Ok(())
 }
 
-/// Does not forget a file because it is not there.
-fn keep_lost(folder: &mut JobFolder, stored: &Vacm, notices: &mut Vec<Notice>) {
+/// Does not forget a file because it cannot be read, or, unless asked to, is not there.
+fn keep_lost(folder: &mut JobFolder, stored: &Vacm, forget: bool, notices: &mut Vec<Notice>) {
     let found = folder.summary();
     for file in &stored.files {
         if found.files.iter().any(|found| found.name == file.name) {
             continue;
         }
         let name = DiskName::from_disk(&file.name);
-        if let Some(name) = name.filter(|name| !folder.unreadable.contains_key(name)) {
+        let is_missing = |name: &DiskName| !folder.unreadable.contains_key(name);
+        if forget && name.as_ref().is_none_or(is_missing) {
+            continue;
+        }
+        if let Some(name) = name.filter(is_missing) {
             let path = folder.metadata.beside(name);
             notices.push(Notice::DataMissing {
                 file: path,
@@ -249,6 +260,30 @@ fn keep_lost(folder: &mut JobFolder, stored: &Vacm, notices: &mut Vec<Notice>) {
         }
         folder.lost.push(file.clone());
     }
+}
+
+/// A data file with fewer restore points than its job's metadata knew of.
+pub(crate) struct Fewer {
+    pub(crate) name: DiskName,
+    pub(crate) known: u64,
+    pub(crate) found: u64,
+    /// How long the file was at least.
+    pub(crate) committed: u64,
+}
+
+/// The data files that lost restore points since `known` was written. What is committed in a file
+/// stays in it for as long as the file is there.
+pub(crate) fn fewer<'v>(known: &'v Vacm, due: &'v Vacm) -> impl Iterator<Item = Fewer> + 'v {
+    known.files.iter().filter_map(|before| {
+        let now = due.files.iter().find(|file| file.file == before.file)?;
+        (now.sessions < before.sessions).then_some(())?;
+        Some(Fewer {
+            name: DiskName::from_disk(&now.name)?,
+            known: before.sessions,
+            found: now.sessions,
+            committed: before.committed_length,
+        })
+    })
 }
 
 /// Puts the metadata of a job in place.

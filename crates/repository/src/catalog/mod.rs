@@ -14,7 +14,7 @@ use crate::names::DiskName;
 use crate::storage::{Storage, StorageError, StoragePath};
 
 pub(crate) use file::{METADATA_LIMIT, StoredFile, Trust, write_file_metadata};
-pub(crate) use folder::{JobFolder, write_job_metadata};
+pub(crate) use folder::{Fewer, JobFolder, fewer, write_job_metadata};
 pub use notice::Notice;
 pub(crate) use parked::Parked;
 

@@ -48,6 +48,15 @@ pub enum Notice {
         /// How many restore points were in it, as far as known.
         sessions: u64,
     },
+    /// The metadata of a job knew of more restore points in a data file than there are.
+    PointsMissing {
+        /// The data file.
+        file: StoragePath,
+        /// How many were known.
+        known: u64,
+        /// How many are there.
+        found: u64,
+    },
     /// Metadata could not be written. The restore points are safe in their data files; the
     /// metadata is written again at the next commit or start.
     MetadataLate {
@@ -92,7 +101,12 @@ impl fmt::Display for Notice {
             Self::DataMissing { file, sessions } => write!(
                 f,
                 "{file}: not there, {sessions} restore points cannot be read; \
-                 put the file back, or run rescan to forget it"
+                 put the file back, or `rescan --forget-missing`"
+            ),
+            Self::PointsMissing { file, known, found } => write!(
+                f,
+                "{file}: {found} restore points are there, {known} were known; if there is a newer copy of \
+                 the file, put it there and rescan"
             ),
             Self::MetadataLate { file, reason } => write!(
                 f,

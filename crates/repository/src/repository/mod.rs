@@ -45,6 +45,13 @@ pub struct RepositoryOptions {
     /// How long from the opening on a session can be taken up that was on its way when the server
     /// before was killed. Then what there is of it is removed. Default 1 h.
     pub keep_interrupted: Duration,
+    /// By how many bytes a session on its way has to come on before its note is written anew.
+    /// Default 1 GiB. 0 writes it with every [`AppendSession::sync`].
+    ///
+    /// A note costs two more calls that wait for the disk. What was written behind it is read
+    /// and checked when the session is taken up: at most so many bytes, and what was written
+    /// between two calls of `sync` before and after.
+    pub note_interval: u64,
 }
 
 impl Default for RepositoryOptions {
@@ -52,6 +59,7 @@ impl Default for RepositoryOptions {
         Self {
             owner: None,
             keep_interrupted: Duration::from_secs(60 * 60),
+            note_interval: 1 << 30,
         }
     }
 }
@@ -74,6 +82,8 @@ pub(crate) struct Inner {
     running: AtomicUsize,
     /// Until when sessions of the server before can be taken up.
     parked_until: UtcTime,
+    /// As in [`RepositoryOptions`].
+    note_interval: u64,
 }
 
 /// A job and where its files are.
@@ -121,7 +131,13 @@ impl Repository {
         let (id, tenure) = open::for_writing(&*storage, owner, now)?;
         let kept = i64::try_from(options.keep_interrupted.as_micros()).unwrap_or(i64::MAX);
         let until = UtcTime::from_micros(now.as_micros().saturating_add(kept));
-        Self::with(storage, Some(id), Some(tenure), until)
+        Self::with(
+            storage,
+            Some(id),
+            Some(tenure),
+            until,
+            options.note_interval,
+        )
     }
 
     /// Opens a folder for reading, at any time, also beside the server that writes it. Nothing is
@@ -139,7 +155,7 @@ impl Repository {
     /// As [`Repository::open_read_only`].
     pub fn open_read_only_on(storage: Arc<dyn Storage>) -> Result<Self, OpenError> {
         let id = open::for_reading(&*storage)?;
-        Self::with(storage, id, None, UtcTime::from_micros(0))
+        Self::with(storage, id, None, UtcTime::from_micros(0), 0)
     }
 
     fn with(
@@ -147,6 +163,7 @@ impl Repository {
         id: Option<Uuid>,
         tenure: Option<Tenure>,
         parked_until: UtcTime,
+        note_interval: u64,
     ) -> Result<Self, OpenError> {
         let mode = if tenure.is_some() {
             Mode::Recover
@@ -167,6 +184,7 @@ impl Repository {
                 notices: Mutex::new(notices),
                 running: AtomicUsize::new(0),
                 parked_until,
+                note_interval,
             }),
         })
     }

@@ -26,6 +26,10 @@ impl Place for Inner {
         self.storage.replace(&path, &note.encode())
     }
 
+    fn note_interval(&self) -> u64 {
+        self.note_interval
+    }
+
     fn publish(&self, placement: &Placement) -> Result<(), StorageError> {
         match placement {
             Placement::New { file, .. } => self.storage.publish(file),
@@ -70,6 +74,14 @@ impl Place for Inner {
     }
 
     fn given_up(&self, target: &Target, failure: Option<&str>, noted: bool) {
+        self.abandon(target, failure, noted);
+        self.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Inner {
+    /// Removes what there is of a session. After a `failure` of the disk its file is not trusted.
+    pub(super) fn abandon(&self, target: &Target, failure: Option<&str>, noted: bool) {
         let path = target.placement.file();
         self.forget(path, noted);
         match &target.placement {
@@ -106,11 +118,8 @@ impl Place for Inner {
                 self.release(path);
             }
         }
-        self.running.fetch_sub(1, Ordering::SeqCst);
     }
-}
 
-impl Inner {
     fn release(&self, path: &StoragePath) {
         if let Some(file) = self.catalog().file_mut(path) {
             file.writing = false;

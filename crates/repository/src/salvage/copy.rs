@@ -7,9 +7,10 @@ use std::sync::Arc;
 use vab_format::io::{Session, VabReader, VabWriter, WriteError};
 use vab_format::vab::VabHeader;
 
-use super::find::{self, Found, Trace, words};
+use super::find::{self, Found, Trace};
 use super::{Outcome, SalvageError, SalvageReport, SalvagedPoint};
 use crate::storage::{DataFile, Storage, StoragePath};
+use crate::with_causes;
 
 /// Writes every whole session into a new file at `path`, and publishes it when there is one.
 pub(super) fn whole_sessions<R: Read + Seek>(
@@ -98,7 +99,7 @@ fn copy<R: Read + Seek, W: Write + Seek>(
                     let stream = end.stream;
                     return Ok(Some(format!(
                         "block {sequence} of stream {stream}: {}",
-                        words(&error)
+                        with_causes(&error)
                     )));
                 }
             };
@@ -115,7 +116,7 @@ fn wrong(result: Result<(), WriteError>) -> Result<Option<String>, SalvageError>
     match result {
         Ok(()) => Ok(None),
         Err(error @ WriteError::Io(_)) => Err(SalvageError::Write(error)),
-        Err(error) => Ok(Some(words(&error))),
+        Err(error) => Ok(Some(with_causes(&error))),
     }
 }
 

@@ -11,6 +11,7 @@ use vab_format::vab::{KeyArea, VabHeader};
 use vab_format::vasm::Vasm;
 
 use super::SalvageError;
+use crate::with_causes;
 
 /// What was found, by the places of the commit records.
 pub(super) struct Found<R> {
@@ -83,7 +84,7 @@ pub(super) fn sessions<R: Read + Seek>(
             }
             Err(ReadError::Io(source)) => return Err(io(source)),
             Err(error) => {
-                let wrong = format!("its commit record: {}", words(&error));
+                let wrong = format!("its commit record: {}", with_causes(&error));
                 sessions.insert(stored.commit_offset, lost(wrong));
             }
         }
@@ -145,15 +146,4 @@ fn guessed<R: Read + Seek>(data: &mut R) -> std::io::Result<Option<VabHeader>> {
 pub(super) fn key_area<R: Read + Seek>(reader: &mut VabReader<R>) -> KeyArea {
     let area = reader.key_area().unwrap_or_default();
     KeyArea::decode(&area).unwrap_or_default()
-}
-
-/// An error with its causes in one line.
-pub(super) fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -21,6 +21,8 @@ pub(crate) trait Place: Send + Sync + std::fmt::Debug {
     fn check_owner(&self) -> Result<(), StorageError>;
     /// Puts the note of a session beside its file, durably.
     fn keep(&self, target: &Target, note: &Note) -> Result<(), StorageError>;
+    /// By how many bytes the durable end has to move on before the note is written anew.
+    fn note_interval(&self) -> u64;
     /// Publishes a new file that is durable.
     fn publish(&self, placement: &Placement) -> Result<(), StorageError>;
     /// The commit is durable: the session becomes a restore point.
@@ -61,7 +63,8 @@ pub struct AppendSession {
     plan: Mutex<Plan>,
     /// A write has ended.
     written: Condvar,
-    /// What is kept, so that the session can be taken up; `None` when nobody asked for it.
+    /// What is kept on the disk, so that the session can be taken up; `None` when nobody asked
+    /// for it.
     note: Mutex<Option<Note>>,
     /// Why the disk failed, once it did.
     failure: OnceLock<String>,
@@ -149,24 +152,28 @@ impl AppendSession {
     }
 
     /// From now on keeps what is needed to take the session up after this process was killed:
-    /// [`Repository::take_up`](crate::Repository::take_up) asks for the key. Each
-    /// [`AppendSession::sync`] then says durably how far the session has come, at the price of two
-    /// more calls that wait for the disk.
+    /// [`Repository::take_up`](crate::Repository::take_up) asks for the key.
+    ///
+    /// A note is put beside the file now, and anew by the [`AppendSession::sync`] with which the
+    /// session has come on by
+    /// [`RepositoryOptions::note_interval`](crate::RepositoryOptions::note_interval) since: that
+    /// one waits for the disk three times, any other one once.
     ///
     /// # Errors
     /// When the disk fails: the session is over, and its file is not trusted again.
     pub fn keep_key(&self, key: [u8; 16]) -> Result<(), WriteError> {
         self.check()?;
-        let note = Note {
+        let mut kept = self.note();
+        let note = kept.insert(Note {
             file: self.target.header.file,
             ordinal: self.target.end.sessions.saturating_add(1),
             session: self.id.0,
             key,
             durable: self.target.end.committed_length,
             request: self.request.clone(),
-        };
-        *self.note() = Some(note);
-        self.sync()
+        });
+        let durable = self.sync_all()?;
+        self.write_note(note, durable)
     }
 
     /// Writes a block. Different streams may be written at once from different threads; the
@@ -225,13 +232,28 @@ impl AppendSession {
             drop(note);
             return self.target.file.sync().map_err(|error| self.failed(error));
         };
-        // Blocks of other streams lie between those that were written: without them the way to
-        // these is not to be found again.
-        let durable = self.settled();
+        let durable = self.sync_all()?;
+        if durable.saturating_sub(note.durable) < self.place.note_interval() {
+            // Found again behind the note, record by record.
+            return Ok(());
+        }
+        self.write_note(note, durable)
+    }
+
+    /// Makes every record durable that has a place, and says where they end: blocks of other
+    /// streams lie between those that were written, and without them the way to these is not to
+    /// be found again.
+    fn sync_all(&self) -> Result<u64, WriteError> {
+        let end = self.settled();
         self.check()?;
         let synced = self.target.file.sync();
+        synced.map(|()| end).map_err(|error| self.failed(error))
+    }
+
+    /// Only behind the sync: what a note says to be durable is.
+    fn write_note(&self, note: &mut Note, durable: u64) -> Result<(), WriteError> {
         note.durable = durable;
-        let kept = synced.and_then(|()| self.place.keep(&self.target, note));
+        let kept = self.place.keep(&self.target, note);
         kept.map_err(|error| self.failed(error))
     }
 

@@ -4,6 +4,7 @@ use vab_format::error::AppendError;
 use vab_format::{DecodeError, EncodeError};
 
 use crate::storage::{StorageError, StorageErrorKind};
+use crate::with_causes;
 
 /// Why a session cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,18 @@ pub enum TakeUpError {
         /// What is wrong.
         source: crate::container::ReadError,
     },
+    /// What there is of it may not be on the disk. It is given up, and its file is not trusted
+    /// again.
+    #[error(
+        "what was written of session {session} may not be on the disk ({source}): run the backup \
+         again"
+    )]
+    NotDurable {
+        /// What was asked for.
+        session: vab_chain::PointId,
+        /// What failed.
+        source: StorageError,
+    },
     /// The disk did not do what was asked.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -142,17 +155,6 @@ pub enum CommitError {
         /// What failed.
         source: StorageError,
     },
-}
-
-/// An error with what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn encrypted_word(encrypted: bool) -> &'static str {

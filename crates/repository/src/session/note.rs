@@ -1,7 +1,8 @@
 //! What is kept of a session on its way, so that it can be taken up after the server was killed.
 //!
-//! Only how far the session is durable stands here. Everything else follows from the records
-//! before that point, which say their session, stream and sequence.
+//! Only a place before which the session is durable stands here. Everything else follows from the
+//! records before that place, which say their session, stream and sequence; and from those behind
+//! it, as far as they are whole. So the note need not be written anew with every sync.
 
 use uuid::Uuid;
 use vab_chain::{BackupKind, UtcTime};
@@ -15,7 +16,7 @@ pub(crate) const LIMIT: u64 = 4096;
 const MAGIC: &[u8; 8] = b"VABNOTE\0";
 const VERSION: u16 = 1;
 
-/// A session on its way, as far as it is durable.
+/// A session on its way, as far as it was durable when the note was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     /// The identity of the data file.
@@ -25,7 +26,8 @@ pub(crate) struct Note {
     pub(crate) session: Uuid,
     /// What has to be shown to take the session up.
     pub(crate) key: [u8; 16],
-    /// Every record of the session before this place of the file is durable, and whole.
+    /// Every record of the session before this place of the file is durable, and whole. Of those
+    /// behind it that is not known without a look at each.
     pub(crate) durable: u64,
     pub(crate) request: SessionRequest,
 }

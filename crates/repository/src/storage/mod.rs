@@ -146,7 +146,8 @@ pub trait DataFile: Send + Sync + fmt::Debug {
     /// When not all could be written; what is at that place is then undefined.
     fn write_at(&self, parts: &[&[u8]], offset: u64) -> Result<(), StorageError>;
 
-    /// A hint that a range will not be written again and may go to the medium.
+    /// A hint that a range will not be written again, may go to the medium, and need not be kept
+    /// in memory.
     fn start_write_back(&self, offset: u64, length: u64);
 
     /// Makes everything written so far durable.

@@ -90,7 +90,7 @@ pub trait RawFile: Send + Sync + fmt::Debug {
     /// As the system gives it.
     fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<usize>;
 
-    /// Starts to write a range to the medium; a hint.
+    /// Starts to write a range to the medium, and forgets what is written already; a hint.
     fn start_write_back(&self, offset: u64, length: u64);
 
     /// Makes the content and the length durable.

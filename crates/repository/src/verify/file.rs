@@ -7,7 +7,7 @@ use vab_format::vacm::Vacm;
 use vab_format::vasm::Vasm;
 
 use super::{FileFinding, FileReport};
-use crate::catalog::METADATA_LIMIT;
+use crate::catalog::{Fewer, METADATA_LIMIT, fewer};
 use crate::container::{VabFile, read_key_area};
 use crate::repository::layout::FILE_METADATA;
 use crate::repository::{KnownFile, Repository};
@@ -30,10 +30,12 @@ pub(super) fn check_all(repository: &Repository) -> Result<Vec<FileReport>, Stor
     {
         check_data(storage, &path, &metadata, &mut findings);
         if let Some(reason) = distrust {
-            findings
-                .entry(path.clone())
-                .or_default()
-                .push(FileFinding::End { reason });
+            let of_file = findings.entry(path.clone()).or_default();
+            // A file that is too short has lost its end too.
+            let is_short = |finding: &FileFinding| matches!(finding, FileFinding::Short { .. });
+            if !of_file.iter().any(is_short) {
+                of_file.push(FileFinding::End { reason });
+            }
         }
         check_metadata(storage, &path, &metadata, &mut findings);
     }
@@ -119,17 +121,24 @@ fn check_metadata(storage: &dyn Storage, data: &StoragePath, due: &Vasm, finding
     let finding = match found {
         Ok(found) if found == *due => return,
         Ok(found) => FileFinding::Disagrees {
-            what: format!(
-                "it lists {} restore points, the .VAB has {}",
-                found.sessions.len(),
-                due.sessions.len()
-            ),
+            what: difference(&found, due),
         },
         Err(error) => FileFinding::Metadata {
             reason: error.to_string(),
         },
     };
     findings.entry(path).or_default().push(finding);
+}
+
+fn difference(found: &Vasm, due: &Vasm) -> String {
+    let (listed, there) = (found.sessions.len(), due.sessions.len());
+    if found.header != due.header {
+        "it is that of another .VAB".to_owned()
+    } else if listed == there {
+        "it says something else of its restore points than the .VAB".to_owned()
+    } else {
+        format!("it lists {listed} restore points, the .VAB has {there}")
+    }
 }
 
 fn check_job_metadata(
@@ -141,9 +150,14 @@ fn check_job_metadata(
     let finding = match storage.read(path, METADATA_LIMIT) {
         Ok(Some(bytes)) => match Vacm::decode(&bytes) {
             Ok(found) if found == *due => return,
-            Ok(_) => FileFinding::Disagrees {
-                what: "it does not list the files that are there".to_owned(),
-            },
+            Ok(known) => {
+                for fewer in fewer(&known, due) {
+                    check_fewer(storage, path, fewer, findings);
+                }
+                FileFinding::Disagrees {
+                    what: "it does not list what is there".to_owned(),
+                }
+            }
             Err(error) => FileFinding::Metadata {
                 reason: error.to_string(),
             },
@@ -152,6 +166,24 @@ fn check_job_metadata(
         Err(error) => unreadable(&error),
     };
     findings.entry(path.clone()).or_default().push(finding);
+}
+
+fn check_fewer(
+    storage: &dyn Storage,
+    metadata: &StoragePath,
+    fewer: Fewer,
+    findings: &mut Findings,
+) {
+    let path = metadata.beside(fewer.name);
+    let length = storage
+        .open(&path, Access::Read)
+        .and_then(|file| file.length());
+    // A longer one is one that a server has committed more to since the folder was read.
+    if length.is_ok_and(|length| length < fewer.committed) {
+        let Fewer { known, found, .. } = fewer;
+        let finding = FileFinding::Fewer { known, found };
+        findings.entry(path).or_default().push(finding);
+    }
 }
 
 /// Metadata can be made anew, whatever is wrong with it.

@@ -18,6 +18,9 @@ pub enum Severity {
     /// Every restore point is there, but something that repeats or finds them is not as it should
     /// be: `rescan` makes it anew where that is possible.
     Degraded,
+    /// A restore point is whole, and what it builds on is damaged or not there: its database
+    /// cannot be restored to it.
+    Unreachable,
     /// A restore point is damaged.
     Damaged,
 }
@@ -73,16 +76,12 @@ impl PointReport {
 
     /// How bad it is.
     pub fn severity(&self) -> Severity {
-        if self.is_whole() {
-            Severity::Clean
-        } else {
-            Severity::Damaged
+        let leads_there = self.state.as_ref().is_none_or(PointState::is_restorable);
+        match (self.is_whole(), leads_there) {
+            (true, true) => Severity::Clean,
+            (true, false) => Severity::Unreachable,
+            (false, _) => Severity::Damaged,
         }
-    }
-
-    /// Whether its database can be restored to it; `false` when its facts are not known.
-    pub fn is_restorable(&self) -> bool {
-        self.state.as_ref().is_some_and(PointState::is_restorable)
     }
 }
 
@@ -228,6 +227,14 @@ pub enum FileFinding {
         /// How many.
         bytes: u64,
     },
+    /// The `.VACM` knows of more restore points in the file than there are: it was replaced by an
+    /// older copy, or cut, and its `.VASM` is lost.
+    Fewer {
+        /// How many the `.VACM` knows of.
+        known: u64,
+        /// How many are there.
+        found: u64,
+    },
     /// The file is shorter than what was committed.
     Short {
         /// Its length.
@@ -258,9 +265,10 @@ impl FileFinding {
             | Self::Metadata { .. }
             | Self::Disagrees { .. }
             | Self::End { .. } => Severity::Degraded,
-            Self::Missing { .. } | Self::Short { .. } | Self::Unreadable { .. } => {
-                Severity::Damaged
-            }
+            Self::Missing { .. }
+            | Self::Fewer { .. }
+            | Self::Short { .. }
+            | Self::Unreadable { .. } => Severity::Damaged,
         }
     }
 }
@@ -278,6 +286,11 @@ impl fmt::Display for FileFinding {
                 f,
                 "{bytes} bytes behind the last committed session: one that is on its way, or was \
                  never committed"
+            ),
+            Self::Fewer { known, found } => write!(
+                f,
+                "{found} restore points are there, the .VACM knows of {known}; find a newer copy of the \
+                 file before rescan forgets them"
             ),
             Self::Short { length, committed } => {
                 write!(f, "{length} bytes are there, {committed} were committed")

@@ -172,13 +172,14 @@ impl Backup {
     }
 
     pub fn facts(&self, database: &str, kind: BackupKind) -> SessionFacts {
-        let lsn = |slot| Lsn::new(self.number as u32, 1, slot);
+        // A log goes on where the backup with the number before it ended.
+        let lsn = |number: u64| Lsn::new(number as u32, 1, 1);
         let started = ServerTime::from_micros(self.number as i64 * HOUR);
         let mut set = BackupSet::new(
             BackupSetId(Uuid::from_u128(self.number.into())),
             database,
             kind,
-            lsn(1)..lsn(9),
+            lsn(self.number)..lsn(self.number + 1),
             started,
             started,
         );

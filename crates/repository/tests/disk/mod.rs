@@ -20,7 +20,7 @@
 pub mod crash;
 pub mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -141,8 +141,12 @@ struct State {
     fail_at: Option<(u64, Failure)>,
     /// Whether the failing call was reached.
     failed: Option<&'static str>,
-    /// Changes since the last sync of an inode, to be dropped when a sync fails.
     recording: bool,
+    /// What files had at their last sync.
+    synced: BTreeMap<usize, Vec<u8>>,
+    /// Files of which a sync failed, and that were not written since: what memory has counts as
+    /// written, and is not.
+    dropped: BTreeSet<usize>,
 }
 
 /// The file system.
@@ -159,9 +163,10 @@ impl MemoryDisk {
     pub fn of(image: Image, recording: bool) -> Self {
         let next_inode = image.files.keys().next_back().map_or(0, |last| last + 1);
         Self(Arc::new(Mutex::new(State {
-            image,
             next_inode,
             recording,
+            synced: image.files.clone(),
+            image,
             ..State::default()
         })))
     }
@@ -408,6 +413,7 @@ impl RawFile for MemoryFile {
             Some(failure) => return Err(error(failure)),
         }
         let written = data.len();
+        state.dropped.remove(&self.inode);
         state.change(Change::Write {
             inode: self.inode,
             offset,
@@ -416,14 +422,26 @@ impl RawFile for MemoryFile {
         Ok(written)
     }
 
-    fn start_write_back(&self, _offset: u64, _length: u64) {}
+    /// Memory forgets what counts as written: from now on there is what is on the medium.
+    fn start_write_back(&self, _offset: u64, _length: u64) {
+        let mut state = self.disk.state();
+        if state.dropped.remove(&self.inode) {
+            let there = state.synced.get(&self.inode).cloned().unwrap_or_default();
+            state.image.files.insert(self.inode, there);
+        }
+    }
 
     fn sync(&self) -> io::Result<()> {
         let (mut state, failure) = self.disk.call("sync");
         let inode = self.inode;
         if let Some(failure) = failure {
             state.change(Change::Dropped { inode });
+            state.dropped.insert(inode);
             return Err(error(failure));
+        }
+        if !state.dropped.contains(&inode) {
+            let there = state.image.files[&inode].clone();
+            state.synced.insert(inode, there);
         }
         state.change(Change::Sync { inode });
         Ok(())

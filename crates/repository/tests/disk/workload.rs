@@ -50,6 +50,13 @@ pub enum Step {
     TakeUp {
         slot: usize,
     },
+    /// Takes up whatever can be, each in a slot of its own.
+    TakeAllUp,
+    /// Servers that start from here on write notes anew when a session has come on by so many
+    /// bytes.
+    NoteEvery {
+        bytes: u64,
+    },
     /// Writes what is still due.
     Rest {
         slot: usize,
@@ -106,6 +113,9 @@ pub const KEY: [u8; 16] = [7; 16];
 /// A session on its way, with what it is to hold.
 type Running = (AppendSession, Backup, SessionRequest);
 
+/// Records are a page long at least: of two syncs one writes the note, more or less.
+const NOTE_INTERVAL: u64 = 12 << 10;
+
 /// What a workload did, and to which disk.
 #[derive(Debug)]
 pub struct Recording {
@@ -123,6 +133,7 @@ pub struct Recording {
     pub stopping: Vec<std::ops::Range<u64>>,
     /// How many servers were started.
     pub servers: usize,
+    pub note_interval: u64,
 }
 
 impl Recording {
@@ -138,6 +149,7 @@ impl Recording {
             servers: 0,
             noticed: 0,
             stopping: Vec::new(),
+            note_interval: NOTE_INTERVAL,
         }
     }
 
@@ -199,12 +211,12 @@ impl Recording {
                     self.servers += 1;
                     self.give_all_up(&mut sessions);
                     self.stop();
-                    self.repository = open(&self.disk)
+                    self.repository = open_noting(&self.disk, self.note_interval)
                         .map_err(|error| self.errors.push(error))
                         .ok();
                     if self.repository.is_none() {
                         // A failing call fails once; an administrator would try again.
-                        self.repository = open(&self.disk)
+                        self.repository = open_noting(&self.disk, self.note_interval)
                             .map_err(|error| self.errors.push(error))
                             .ok();
                     }
@@ -297,11 +309,31 @@ impl Recording {
                     };
                     match repository.take_up(id, KEY) {
                         Ok(session) => {
+                            self.promise(&session);
                             sessions.insert(*slot, (session, backup, request));
                         }
                         Err(error) => self.errors.push(error.to_string()),
                     }
                 }
+                Step::TakeAllUp => {
+                    let Some(repository) = self.repository.clone() else {
+                        continue;
+                    };
+                    for (slot, there) in repository.interrupted().iter().enumerate() {
+                        let Some(kept) = self.kept.get(&there.session) else {
+                            continue;
+                        };
+                        let (backup, request) = (kept.backup.clone(), kept.request.clone());
+                        match repository.take_up(there.session, KEY) {
+                            Ok(session) => {
+                                self.promise(&session);
+                                sessions.insert(slot, (session, backup, request));
+                            }
+                            Err(error) => self.errors.push(error.to_string()),
+                        }
+                    }
+                }
+                Step::NoteEvery { bytes } => self.note_interval = *bytes,
                 Step::Rest { slot } => {
                     let Some((session, backup, _)) = sessions.get(slot) else {
                         continue;
@@ -375,7 +407,13 @@ pub fn storage(disk: &MemoryDisk) -> Arc<dyn Storage> {
 }
 
 pub fn open(disk: &MemoryDisk) -> Result<Repository, String> {
-    Repository::open_on(storage(disk), RepositoryOptions::default(), at(0))
+    open_noting(disk, NOTE_INTERVAL)
+}
+
+fn open_noting(disk: &MemoryDisk, note_interval: u64) -> Result<Repository, String> {
+    let mut options = RepositoryOptions::default();
+    options.note_interval = note_interval;
+    Repository::open_on(storage(disk), options, at(0))
         .map_err(|error| format!("not opened: {error}"))
 }
 
@@ -462,6 +500,7 @@ pub fn fixed() -> Vec<(String, Vec<Step>)> {
         ("encrypted", encrypted()),
         ("taken_up", taken_up()),
         ("taken_up_new", taken_up_new()),
+        ("noted_seldom", noted_seldom()),
     ];
     named
         .into_iter()
@@ -630,8 +669,8 @@ fn taken_up() -> Vec<Step> {
     };
     steps.extend([write(0, 0), write(1, 0), Step::Sync { slot }, write(0, 1)]);
     steps.extend([Step::Kill, Step::Open, Step::TakeUp { slot }]);
-    // In another order than before.
-    steps.extend([write(1, 1), write(0, 1), Step::Sync { slot }, write(0, 2)]);
+    // What was written was not lost with the server; what comes has another order than before.
+    steps.extend([write(1, 1), write(0, 2), Step::Sync { slot }, write(0, 3)]);
     steps.extend([Step::Kill, Step::Open, Step::TakeUp { slot }]);
     steps.extend([Step::Rest { slot }, Step::Commit { slot }]);
     steps.push(Step::Begin {
@@ -642,6 +681,41 @@ fn taken_up() -> Vec<Step> {
     steps.extend([Step::Keep { slot }, write(0, 0), Step::Sync { slot }]);
     steps.extend([Step::Kill, Step::Open]);
     steps.extend(backup(Backup::new(33, &[&[60]]), database, Log, 4));
+    steps
+}
+
+/// Syncs with a note and without one, each with blocks behind it that were not synced; then the
+/// server is killed, and the session goes on in another order. Again without any other note.
+fn noted_seldom() -> Vec<Step> {
+    let mut steps = creation();
+    let (slot, database) = (0, "Sales");
+    for (bytes, number) in [(NOTE_INTERVAL, 51), (1 << 30, 52)] {
+        let hours = number as i64;
+        steps.extend([Step::Close, Step::NoteEvery { bytes }, Step::Open]);
+        let backup = Backup::new(number, &[&[5000, 1, 300, 9000, 20], &[4000, 8000, 10, 600]]);
+        steps.push(Step::Begin {
+            slot,
+            backup,
+            request: request(database, Log, 2, hours),
+        });
+        steps.push(Step::Keep { slot });
+        let write = |stream, sequence| Step::Write {
+            slot,
+            stream,
+            sequence,
+        };
+        steps.extend([write(0, 0), Step::Sync { slot }, write(1, 0), write(0, 1)]);
+        steps.extend([Step::Sync { slot }, write(1, 1), Step::Sync { slot }]);
+        steps.extend([write(0, 2), write(0, 3), write(1, 2)]);
+        steps.extend([Step::Kill, Step::Open, Step::TakeUp { slot }]);
+        steps.extend([write(1, 3), Step::Sync { slot }, write(0, 4)]);
+        steps.extend([Step::Kill, Step::Open, Step::TakeUp { slot }]);
+        steps.extend([
+            Step::Rest { slot },
+            Step::Sync { slot },
+            Step::Commit { slot },
+        ]);
+    }
     steps
 }
 
@@ -674,7 +748,8 @@ fn taken_up_new() -> Vec<Step> {
 /// A workload that follows from a number: up to four sessions at once, one to four streams each.
 pub fn generated(seed: u64) -> Vec<Step> {
     let mut dice = Dice(seed);
-    let mut steps = vec![Step::Open];
+    let bytes = [0, NOTE_INTERVAL, NOTE_INTERVAL, 1 << 30][dice.below(4)];
+    let mut steps = vec![Step::NoteEvery { bytes }, Step::Open];
     let mut hours = 0;
     let mut running: BTreeMap<usize, std::vec::IntoIter<Step>> = BTreeMap::new();
     let mut kept = HashSet::new();
@@ -714,7 +789,7 @@ pub fn generated(seed: u64) -> Vec<Step> {
             }
         }
         let mut rest = writes(slot, &backup);
-        if dice.below(2) == 0 {
+        for _ in 0..dice.below(4) {
             rest.insert(dice.below(rest.len() + 1), Step::Sync { slot });
         }
         rest.push(if dice.below(8) == 0 {

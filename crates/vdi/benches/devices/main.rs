@@ -3,9 +3,12 @@
 //! `cargo bench -p vab-vdi` measures each alone, and then side by side: what is compared runs in
 //! turns, in one process, and the ratios are medians over the rounds, because other work on the
 //! machine disturbs each single measurement. Both are printed, the time by the clock and the work of
-//! the processors on all threads. What the first use of the memory costs is in neither.
-//! `cargo bench -p vab-vdi -- sides` does only what is side by side. The last lines say what is wanted, and whether it was met; with `VAB_BENCH_STRICT=1`
-//! the program fails when it was not.
+//! the processors on all threads. What the first use of the memory costs is in neither. A side that
+//! waits looks for the other one for a moment before it rests, if a processor is left for that: so on
+//! an idle machine there is more work than the copy's, up to twice as much, and less time.
+//! `cargo bench -p vab-vdi -- sides` does only what is side by side. The last lines say what is
+//! wanted of a machine with nothing else to do, and whether it was met; with `VAB_BENCH_STRICT=1` the
+//! program fails when it was not.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

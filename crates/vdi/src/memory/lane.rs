@@ -1,18 +1,21 @@
 //! The commands of one device on their way.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use super::signal::Signal;
+use crate::patience::End;
 use crate::seam::{Completion, RawCommand};
-use crate::sync::{lock, wait_while};
+use crate::sync::lock;
 
 /// One device between its two sides.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     state: Mutex<State>,
-    to_client: Condvar,
-    to_engine: Condvar,
+    to_client: Signal,
+    to_engine: Signal,
+    _ends: [End; 2],
 }
 
 #[derive(Debug, Default)]
@@ -33,26 +36,28 @@ pub(super) enum Found {
 
 impl Lane {
     pub(super) fn submit(&self, command: RawCommand) {
-        lock(&self.state).pending.push_back(command);
-        self.to_client.notify_one();
+        let mut state = lock(&self.state);
+        state.pending.push_back(command);
+        self.to_client.one(state);
     }
 
     pub(super) fn close(&self) {
-        lock(&self.state).closed = true;
-        self.to_client.notify_one();
+        let mut state = lock(&self.state);
+        state.closed = true;
+        self.to_client.one(state);
     }
 
     pub(super) fn complete(&self, completion: Completion) {
-        lock(&self.state).done.push_back(completion);
-        self.to_engine.notify_one();
+        let mut state = lock(&self.state);
+        state.done.push_back(completion);
+        self.to_engine.one(state);
     }
 
     /// Waits for a command, until `over` says that the wait is over; commands that are pending
     /// then are not given.
     pub(super) fn receive(&self, timeout: Option<Duration>, over: impl Fn() -> bool) -> Found {
-        let state = lock(&self.state);
         let waiting = |state: &mut State| state.pending.is_empty() && !state.closed && !over();
-        let (mut state, _) = wait_while(&self.to_client, state, timeout, waiting);
+        let mut state = self.to_client.wait_while(&self.state, timeout, waiting);
         if state.closed && state.pending.is_empty() {
             return Found::Closed;
         }
@@ -69,16 +74,14 @@ impl Lane {
         timeout: Option<Duration>,
         over: impl Fn() -> bool,
     ) -> Option<Completion> {
-        let state = lock(&self.state);
         let waiting = |state: &mut State| state.done.is_empty() && !over();
-        let (mut state, _) = wait_while(&self.to_engine, state, timeout, waiting);
+        let mut state = self.to_engine.wait_while(&self.state, timeout, waiting);
         state.done.pop_front()
     }
 
     /// Wakes both sides.
     pub(super) fn wake(&self) {
-        drop(lock(&self.state));
-        self.to_client.notify_all();
-        self.to_engine.notify_all();
+        self.to_client.all(lock(&self.state));
+        self.to_engine.all(lock(&self.state));
     }
 }

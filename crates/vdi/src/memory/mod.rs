@@ -10,5 +10,6 @@ mod hub;
 mod lane;
 mod pool;
 mod shared;
+mod signal;
 
 pub use hub::Hub;

@@ -1,16 +1,17 @@
 //! The buffers of one set.
 
-use std::sync::{Condvar, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use super::signal::Signal;
 use crate::buffer::Aligned;
-use crate::sync::{lock, wait_while};
+use crate::sync::lock;
 
 /// A bounded number of buffers, made when they are first needed.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     state: Mutex<State>,
-    freed: Condvar,
+    freed: Signal,
 }
 
 #[derive(Debug, Default)]
@@ -38,9 +39,8 @@ impl Pool {
         timeout: Option<Duration>,
         over: impl Fn() -> bool,
     ) -> Option<Aligned> {
-        let state = lock(&self.state);
         let none_free = |state: &mut State| state.free.is_empty() && state.unmade == 0 && !over();
-        let (mut state, _) = wait_while(&self.freed, state, timeout, none_free);
+        let mut state = self.freed.wait_while(&self.state, timeout, none_free);
         if let Some(buffer) = state.free.pop() {
             return Some(buffer);
         }
@@ -52,14 +52,14 @@ impl Pool {
 
     /// Gives a buffer back.
     pub(super) fn give(&self, buffer: Aligned) {
-        lock(&self.state).free.push(buffer);
-        self.freed.notify_one();
+        let mut state = lock(&self.state);
+        state.free.push(buffer);
+        self.freed.one(state);
     }
 
     /// Wakes all who wait.
     pub(super) fn wake(&self) {
-        drop(lock(&self.state));
-        self.freed.notify_all();
+        self.freed.all(lock(&self.state));
     }
 }
 

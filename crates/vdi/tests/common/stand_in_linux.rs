@@ -25,7 +25,13 @@ pub(crate) fn compile(output: &str, flags: &[&str]) -> Option<PathBuf> {
     let made = folder.join(format!("{output}.{}", std::process::id()));
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
     let mut command = Process::new(compiler);
-    command.args(["-std=c++17", "-O1", "-g", "-shared", "-fPIC", "-Wall", "-o"]);
+    command.args(["-std=c++17", "-O1", "-g", "-shared", "-fPIC", "-Wall"]);
+    command.args(
+        std::env::var("CXXFLAGS")
+            .unwrap_or_default()
+            .split_whitespace(),
+    );
+    command.arg("-o");
     match command.arg(&made).arg(source).args(flags).status() {
         Err(error) => {
             println!("skipped: no C++ compiler to build the stand-in library with ({error})");

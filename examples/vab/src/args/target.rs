@@ -30,6 +30,9 @@ pub(crate) struct TargetArguments {
     /// Stop before this log record.
     #[arg(long, value_name = "LSN")]
     pub before_lsn: Option<Lsn>,
+    /// Plan around this restore point, for instance because it is damaged (repeatable).
+    #[arg(long, value_name = "ID")]
+    pub without: Vec<PointId>,
 }
 
 impl TargetArguments {

@@ -15,10 +15,10 @@ use vab_manager::{BackupRun, RecoveryManager, SystemClock};
 use super::Failure;
 use crate::args::BackupArguments;
 use crate::print::bars::Bars;
-use crate::print::causes;
 use crate::print::out::outln;
 use crate::print::{run, survey};
 use crate::{exit, interrupt};
+use vab_manager::with_causes;
 
 pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure> {
     let report = arguments.report.report.as_deref();
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<ExitCode, Failure>
     let done = match done {
         Ok(done) => done,
         Err(error) => {
-            eprintln!("error: {}", causes(&error));
+            eprintln!("error: {}", with_causes(&error));
             return Ok(exit::of_failure(error.class()));
         }
     };

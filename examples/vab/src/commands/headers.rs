@@ -11,8 +11,8 @@ use super::verify_engine::refused;
 use crate::args::HeadersArguments;
 use crate::exit;
 use crate::print::bars::Bars;
-use crate::print::causes;
 use crate::print::out::outln;
+use vab_manager::with_causes;
 
 pub(crate) async fn run(arguments: HeadersArguments) -> Result<ExitCode, Failure> {
     let catalog = super::catalog(&arguments.catalog).await?;
@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: HeadersArguments) -> Result<ExitCode, Failure
         Ok(looked) if arguments.json => outln!("{}", as_json(&looked)),
         Ok(looked) => print(&looked),
         Err(error) if refused(&error) => {
-            eprintln!("error: {}", causes(&error));
+            eprintln!("error: {}", with_causes(&error));
             return Ok(ExitCode::from(exit::REFUSED));
         }
         Err(error) => return Err(error.into()),

@@ -8,8 +8,8 @@ use super::Failure;
 use crate::args::ImportArguments;
 use crate::print::bars::Bars;
 use crate::print::bytes::Bytes;
-use crate::print::causes;
 use crate::print::out::outln;
+use vab_manager::with_causes;
 
 pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure> {
     let manager = super::connect(&arguments.server).await?;
@@ -37,13 +37,13 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, Failure>
             }
             Imported::Failed(error) => {
                 failed += 1;
-                eprintln!("error: {set}: {}", causes(error.as_ref()));
+                eprintln!("error: {set}: {}", with_causes(error.as_ref()));
             }
             _ => {}
         }
     }
     for problem in &report.problems {
-        eprintln!("error: {}", causes(problem));
+        eprintln!("error: {}", with_causes(problem));
     }
     outln!(
         "{stored} restore points stored, {there} there already, {failed} failed, {} problems with files",

@@ -9,8 +9,8 @@ use vab_manager::run::RetryPolicy;
 use super::Failure;
 use crate::args::RecoverArguments;
 use crate::exit;
-use crate::print::causes;
 use crate::print::out::outln;
+use vab_manager::with_causes;
 
 pub(crate) async fn run(arguments: RecoverArguments) -> Result<ExitCode, Failure> {
     let engine = arguments.engine.parse::<EngineAddress>()?;
@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: RecoverArguments) -> Result<ExitCode, Failure
             Ok(ExitCode::SUCCESS)
         }
         Err(error) if error.refusal().is_some() => {
-            eprintln!("error: {}", causes(&error));
+            eprintln!("error: {}", with_causes(&error));
             Ok(ExitCode::from(exit::REFUSED))
         }
         Err(error) => Err(error.into()),

@@ -15,9 +15,9 @@ use self::advice::Advice;
 use super::{Failure, NOT_RESTORABLE};
 use crate::args::RestoreArguments;
 use crate::print::bars::Bars;
-use crate::print::causes;
 use crate::print::out::outln;
 use crate::{exit, interrupt};
+use vab_manager::with_causes;
 
 pub(crate) async fn run(mut arguments: RestoreArguments) -> Result<ExitCode, Failure> {
     let restore = restore(&mut arguments)?;
@@ -58,7 +58,8 @@ pub(crate) async fn run(mut arguments: RestoreArguments) -> Result<ExitCode, Fai
             if arguments.state.tail {
                 advice.after_tail(&restore.database);
             }
-            eprintln!("error: {}", causes(error));
+            eprintln!("error: {}", with_causes(error));
+            advice::after_failure(error);
         }
         None => advice::after_stop(&record.restored_as),
     }
@@ -76,6 +77,7 @@ fn restore(arguments: &mut RestoreArguments) -> Result<Restore, Failure> {
     restore.damaged = arguments.state.damaged;
     restore.placement = arguments.sql.placement();
     restore.manner = arguments.sql.manner()?;
+    restore.without = std::mem::take(&mut arguments.target.without);
     restore.target = std::mem::take(&mut arguments.target).target()?;
     Ok(restore)
 }
@@ -154,7 +156,7 @@ async fn take_tail(
 }
 
 fn failed(error: &RestoreError) -> ExitCode {
-    eprintln!("error: {}", causes(error));
+    eprintln!("error: {}", with_causes(error));
     exit_code(error.outcome())
 }
 

@@ -10,8 +10,8 @@ use crate::args::TailArguments;
 use crate::exit;
 use crate::interrupt;
 use crate::print::bars::Bars;
-use crate::print::causes;
 use crate::print::out::outln;
+use vab_manager::with_causes;
 
 pub(crate) async fn run(arguments: TailArguments) -> Result<ExitCode, Failure> {
     let engine = arguments.engine.parse::<EngineAddress>()?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: TailArguments) -> Result<ExitCode, Failure> {
 
 /// Says why a tail was not backed up; gives the exit code.
 pub(super) fn failed(error: &TailError, engine: &str, database: &str) -> ExitCode {
-    eprintln!("error: {}", causes(error));
+    eprintln!("error: {}", with_causes(error));
     if matches!(error, TailError::Backup(_)) {
         eprintln!(
             "note: if {database} is restoring now, `vab recover --engine '{engine}' --database \

@@ -1,8 +1,10 @@
 //! `vab verify`
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 
-use vab_manager::{VerifyOptions, verify};
+use vab_manager::{Verification, VerifyOptions, verify};
 
 use super::{Failure, NOT_RESTORABLE};
 use crate::args::VerifyArguments;
@@ -29,8 +31,13 @@ pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         outln!("{}", serde_json::to_string_pretty(&verification)?);
     } else {
+        let unreachable: Vec<_> = verification.unreachable().map(|point| point.id).collect();
         for point in &verification.points {
-            let verdict = if point.whole { "whole  " } else { "DAMAGED" };
+            let verdict = match point.whole {
+                false => "DAMAGED",
+                true if unreachable.contains(&point.id) => "CUT OFF",
+                true => "whole  ",
+            };
             outln!(
                 "{verdict} {} {:<4} of {} in {}",
                 point.id,
@@ -38,7 +45,9 @@ pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
                 point.database,
                 point.file
             );
-            for finding in point.findings.iter().chain(&point.reason) {
+            // Why the chain does not lead to what is damaged stands there already.
+            let reason = point.reason.as_ref().filter(|_| point.whole);
+            for finding in point.findings.iter().chain(reason) {
                 outln!("        {finding}");
             }
         }
@@ -48,20 +57,47 @@ pub(crate) fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
                 outln!("        {finding}");
             }
         }
-        let damaged = verification
-            .points
-            .iter()
-            .filter(|point| !point.whole)
-            .count();
+        let damaged = verification.damaged().count();
+        let cut_off = match unreachable.len() {
+            0 => String::new(),
+            count => format!(", {count} whole but cut off from what they build on"),
+        };
         outln!(
-            "{} restore points read ({}), {damaged} damaged",
+            "{} restore points read ({}), {damaged} damaged{cut_off}",
             verification.points.len(),
             Bytes(verification.bytes)
         );
+        next(&verification, &repository);
     }
-    Ok(if verification.is_whole() {
+    Ok(if verification.is_restorable() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(NOT_RESTORABLE)
     })
+}
+
+/// What to do about what was found.
+fn next(verification: &Verification, repository: &Path) {
+    let found = verification.damaged().chain(verification.unreachable());
+    let databases: BTreeSet<_> = found.map(|point| point.database.as_str()).collect();
+    if !databases.is_empty() {
+        let databases = databases.into_iter().collect::<Vec<_>>().join(", ");
+        outln!("next: take a full backup of {databases}, so that a sound chain begins");
+    }
+    let files: BTreeSet<_> = verification
+        .damaged()
+        .map(|point| point.file.as_str())
+        .collect();
+    if !files.is_empty() {
+        outln!(
+            "      `vab restore --without ID` plans around what is damaged, where there is a way"
+        );
+    }
+    for file in files {
+        let file = repository.join(file);
+        outln!(
+            "      `vab salvage '{}' --to DIR` saves what is whole in that file",
+            file.display()
+        );
+    }
 }

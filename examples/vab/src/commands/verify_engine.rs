@@ -13,8 +13,8 @@ use crate::args::sql::demanded;
 use crate::exit;
 use crate::interrupt;
 use crate::print::bars::Bars;
-use crate::print::causes;
 use crate::print::out::outln;
+use vab_manager::with_causes;
 
 pub(crate) async fn run(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
     let work = verify(arguments);
@@ -48,7 +48,7 @@ async fn verify(arguments: VerifyArguments) -> Result<ExitCode, Failure> {
         let observer = Bars::default().observer();
         let error = match look.run(&catalog, engine.clone(), &observer).await {
             Ok(_) => None,
-            Err(error) if speaks_of_the_point(&error) => Some(causes(&error)),
+            Err(error) if speaks_of_the_point(&error) => Some(with_causes(&error)),
             Err(error) => return Err(error.into()),
         };
         bad += usize::from(error.is_some());

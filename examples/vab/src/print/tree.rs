@@ -33,6 +33,8 @@ struct Database<'r> {
     roots: Vec<&'r Row>,
     children: BTreeMap<PointId, Vec<&'r Row>>,
     files: Vec<&'r str>,
+    /// The files of each restore point: several when somebody copied a folder.
+    points: BTreeMap<PointId, BTreeSet<&'r str>>,
 }
 
 impl<'r> Database<'r> {
@@ -40,8 +42,13 @@ impl<'r> Database<'r> {
         let known: BTreeSet<PointId> = rows.iter().map(|row| row.id).collect();
         let mut roots = Vec::new();
         let mut children: BTreeMap<PointId, Vec<&Row>> = BTreeMap::new();
-        let mut files: Vec<&str> = Vec::new();
+        let mut points: BTreeMap<PointId, BTreeSet<&str>> = BTreeMap::new();
         for &row in rows {
+            let is_known = points.contains_key(&row.id);
+            points.entry(row.id).or_default().insert(&row.file);
+            if is_known {
+                continue;
+            }
             match row
                 .base
                 .filter(|base| known.contains(base) && *base != row.id)
@@ -49,16 +56,14 @@ impl<'r> Database<'r> {
                 Some(base) => children.entry(base).or_default().push(row),
                 None => roots.push(row),
             }
-            if !files.contains(&row.file.as_str()) {
-                files.push(&row.file);
-            }
         }
-        files.sort_unstable();
+        let files: BTreeSet<_> = rows.iter().map(|row| row.file.as_str()).collect();
         Self {
             rows,
             roots,
             children,
-            files,
+            files: files.into_iter().collect(),
+            points,
         }
     }
 
@@ -66,7 +71,7 @@ impl<'r> Database<'r> {
         let stored: u64 = self.rows.iter().map(|row| row.stored_bytes).sum();
         lines.push(format!(
             "  database {name}: {}, {}",
-            count(self.rows.len(), "restore point"),
+            count(self.points.len(), "restore point"),
             Bytes(stored)
         ));
         for (index, row) in self.roots.iter().enumerate() {
@@ -77,17 +82,22 @@ impl<'r> Database<'r> {
         }
     }
 
+    fn files_of(&self, point: PointId) -> String {
+        let files = self.points.get(&point).into_iter().flatten();
+        let numbers: Vec<_> = files
+            .filter_map(|file| self.files.binary_search(file).ok())
+            .map(|index| (index + 1).to_string())
+            .collect();
+        let noun = if numbers.len() == 1 { "file" } else { "files" };
+        format!("{noun} {}", numbers.join(" and "))
+    }
+
     /// A base is always a full or a differential, so a tree is at most three levels deep.
     fn branch(&self, row: &Row, indent: &str, last: bool, lines: &mut Vec<String>) {
-        let file = self
-            .files
-            .iter()
-            .position(|file| *file == row.file)
-            .map_or(0, |index| index + 1);
         lines.push(format!(
             "{indent}{} {}",
             if last { "└─" } else { "├─" },
-            line(row, file)
+            line(row, &self.files_of(row.id))
         ));
         let below = format!("{indent}{}  ", if last { " " } else { "│" });
         let children = self
@@ -109,7 +119,7 @@ fn count(number: usize, noun: &str) -> String {
     }
 }
 
-fn line(row: &Row, file: usize) -> String {
+fn line(row: &Row, files: &str) -> String {
     let kind = if row.copy_only {
         format!("{} copy-only", row.kind)
     } else {
@@ -142,7 +152,7 @@ fn line(row: &Row, file: usize) -> String {
         .map(|reason| format!("  ! {reason}"))
         .unwrap_or_default();
     format!(
-        "{kind:<4} {time}  {lsns}  {}{stored}{streams}, file {file}  {}{problem}",
+        "{kind:<4} {time}  {lsns}  {}{stored}{streams}, {files}  {}{problem}",
         Bytes(row.bytes),
         row.id
     )

@@ -53,8 +53,14 @@ impl Memory {
 
     /// A server's repository on it.
     pub(super) fn open_for_writing(self: &Arc<Self>) -> Repository {
-        Repository::open_on(self.storage(), RepositoryOptions::default(), now())
-            .expect("damage is no failure")
+        self.open_noting(RepositoryOptions::default().note_interval)
+    }
+
+    /// That of a server that writes the notes of sessions anew every so many bytes.
+    pub(super) fn open_noting(self: &Arc<Self>, note_interval: u64) -> Repository {
+        let mut options = RepositoryOptions::default();
+        options.note_interval = note_interval;
+        Repository::open_on(self.storage(), options, now()).expect("damage is no failure")
     }
 
     /// A reader's.

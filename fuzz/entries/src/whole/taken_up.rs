@@ -14,7 +14,8 @@ use crate::stamp;
 
 const KEY: [u8; 16] = [7; 16];
 
-/// Two restore points, and two blocks in each stream of a session that was not committed.
+/// Two restore points, and two blocks in each stream of a session that was not committed: of the
+/// first its note says that they are durable, the second lie behind that.
 fn interrupted(encrypted: bool) -> &'static (Archive, StoragePath) {
     static PLAIN: OnceLock<(Archive, StoragePath)> = OnceLock::new();
     static ENCRYPTED: OnceLock<(Archive, StoragePath)> = OnceLock::new();
@@ -22,10 +23,16 @@ fn interrupted(encrypted: bool) -> &'static (Archive, StoragePath) {
     place.get_or_init(|| {
         let sound = Archive::chosen(if encrypted { 5 } else { 64 });
         let memory = Arc::new(Memory::of(sound.files.clone()));
-        let server = memory.open_for_writing();
+        let server = memory.open_noting(0);
         let session = super::begin(&server, encrypted, BackupKind::Log);
         session.keep_key(KEY).expect("it is kept");
         super::write(&session, encrypted);
+        session.sync().expect("memory does not fail");
+        let id = session.id();
+        // Killed.
+        std::mem::forget((session, server));
+        let server = memory.open_for_writing();
+        let session = server.take_up(id, KEY).expect("it is kept");
         super::write(&session, encrypted);
         session.sync().expect("memory does not fail");
         let mut files = memory.files();

@@ -246,6 +246,40 @@ fn a_target_that_stays_away_leaves_the_commit_in_doubt() {
 }
 
 #[test]
+fn a_target_that_lost_what_it_said_to_be_durable_is_told_and_the_backup_ends() {
+    use crate::proto::control::StreamState;
+    let mut pair = Pair::new(2, 1 << 20);
+    for stream in 0..2 {
+        pair.push(stream, 5);
+        pair.source.flush(stream).unwrap();
+    }
+    pair.pass();
+    assert_eq!(pair.source.kept_bytes(), 0, "all was said to be durable");
+    pair.cut();
+    pair.dialed();
+    let state = |blocks| StreamState {
+        received: blocks,
+        durable: blocks,
+        ended: false,
+    };
+    let streams = vec![state(5), state(3)];
+    let window = 1 << 20;
+    pair.source
+        .handle(pair.now, Control::Resumed { streams, window }.into());
+    pair.listen();
+    let behind = Failure::Behind {
+        stream: 1,
+        acknowledged: 5,
+        found: 3,
+    };
+    assert_eq!(*pair.failure(), behind);
+    let Some(Frame::Control(Control::Abort { reason })) = pair.source.poll_transmit() else {
+        panic!("the target is told");
+    };
+    assert!(reason.contains("has 3 blocks") && reason.contains("5 are durable"));
+}
+
+#[test]
 fn a_stream_that_is_not_written_does_not_hold_up_the_others() {
     let mut pair = Pair::new(3, 90);
     pair.stalled = Some(1);

@@ -4,21 +4,22 @@
 //! to see. The connection is also how the death of the other side is seen: whoever rests, rests at
 //! the connection.
 //!
-//! To rest and to be woken costs more than ten microseconds on both sides together, most of it where
-//! a processor has nothing else to do and has to be woken too. So nobody is woken for each head. A
+//! To rest and to be woken costs tens of microseconds on both sides together, most of it where a
+//! processor has nothing else to do and has to be woken too. So a reader looks for a moment before it
+//! rests, if that promises to be cheaper ([`Patience`]), and nobody who rests is woken for each head. A
 //! reader whose heads have just come one after the other naps: it is woken for several heads, or for
 //! those that there are when the other side begins to wait itself, and looks by itself after a
 //! moment. Only then does it sleep, and is woken for the next head at once.
 
-use std::hint::spin_loop;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::area::Area;
-use super::ring::{self, Reader, Rest, Writer};
+use super::ring::{self, Reader, Rest, Words, Writer};
 use crate::clock::Deadline;
+use crate::patience::{End, Patience};
 use crate::pipe::frame::{FrameError, Head, receive};
 use crate::pipe::sys::Socket;
 
@@ -27,6 +28,8 @@ use crate::pipe::sys::Socket;
 pub(crate) struct Board {
     writer: Writer<Part>,
     reader: Reader<Part>,
+    patience: Patience,
+    _end: End,
     /// Heads that were put in while the other side napped, and for which it was not woken.
     owing: usize,
     /// For so many it is woken.
@@ -53,10 +56,6 @@ pub(crate) enum Heard {
 /// to set up a timer that goes off sooner than the system's own costs as much as to wake somebody.
 const NAP: Duration = Duration::from_millis(5);
 
-/// How often to look again before resting. Each look takes about 30 nanoseconds, all together less
-/// than a call of the system.
-const LOOKS: u32 = 32;
-
 /// Bytes of both rings of a device.
 pub(super) const fn bytes(heads: usize) -> usize {
     2 * ring::length(heads) * size_of::<u64>()
@@ -78,6 +77,8 @@ impl Board {
         Self {
             writer: Writer::new(mine),
             reader: Reader::new(theirs),
+            patience: Patience::default(),
+            _end: End::default(),
             owing: 0,
             // The other side still has something to do while this one wakes up.
             most_owed: heads - heads / 4,
@@ -114,7 +115,8 @@ impl Board {
         if std::mem::take(&mut self.owing) > 0 && self.writer.reader() != Rest::Awake {
             self.ring(socket).map_err(FrameError::Io)?;
         }
-        if let Some(head) = self.look_again()? {
+        let (patience, reader) = (&mut self.patience, &mut self.reader);
+        if let Some(head) = parse(patience.look(|| reader.take()))? {
             return Ok(Heard::Head(head));
         }
         let heard = self.rest(socket, deadline);
@@ -123,18 +125,7 @@ impl Board {
     }
 
     fn take(&mut self) -> Result<Option<Head>, FrameError> {
-        let head = self.reader.take().map(Head::from_words);
-        head.transpose().map_err(FrameError::Rule)
-    }
-
-    fn look_again(&mut self) -> Result<Option<Head>, FrameError> {
-        for _ in 0..LOOKS {
-            spin_loop();
-            if let Some(head) = self.take()? {
-                return Ok(Some(head));
-            }
-        }
-        Ok(None)
+        parse(self.reader.take())
     }
 
     /// Naps, then sleeps.
@@ -191,6 +182,11 @@ impl Board {
             result => result,
         }
     }
+}
+
+fn parse(words: Option<Words>) -> Result<Option<Head>, FrameError> {
+    let head = words.map(Head::from_words);
+    head.transpose().map_err(FrameError::Rule)
 }
 
 /// Whether nobody can hear any more.

@@ -1,7 +1,7 @@
 //! What to do after a restore.
 
-use vab_manager::RestoreReport;
 use vab_manager::engine::{DatabaseState, StopOutcome};
+use vab_manager::{RestoreError, RestoreReport};
 
 use crate::print::out::outln;
 
@@ -42,6 +42,17 @@ impl Advice<'_> {
              `vab recover --engine '{}' --database '{database}'` brings it back as it was, if no \
              step of the restore has begun",
             self.engine
+        );
+    }
+}
+
+/// After a step that failed.
+pub(super) fn after_failure(error: &RestoreError) {
+    if let RestoreError::Step { point, step, .. } = error {
+        let left = if *step == 1 { "may be" } else { "is" };
+        eprintln!(
+            "next: the database {left} left restoring; restore it anew with --replace. If the restore point \
+             itself is damaged, which `vab verify` says, --without {point} plans around it"
         );
     }
 }

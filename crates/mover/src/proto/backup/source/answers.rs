@@ -36,10 +36,11 @@ impl Source {
                 Ok(())
             }
             Control::Resumed { streams, window } if self.session.is_some() => {
-                self.resume(&streams, window)?;
-                let outage = self.link.recovered(now);
-                self.events.push_back(Event::Resumed { outage });
                 self.link.up();
+                if self.resume(&streams, window)? {
+                    let outage = self.link.recovered(now);
+                    self.events.push_back(Event::Resumed { outage });
+                }
                 Ok(())
             }
             Control::Refused { kind, message } => {
@@ -90,7 +91,8 @@ impl Source {
         Ok(())
     }
 
-    fn resume(&mut self, states: &[StreamState], window: u64) -> Result<(), Violation> {
+    /// Whether it goes on.
+    fn resume(&mut self, states: &[StreamState], window: u64) -> Result<bool, Violation> {
         if states.len() != self.streams.len() {
             return Err(Violation::Streams {
                 streams: states.len(),
@@ -98,7 +100,11 @@ impl Source {
         }
         if let Phase::Aborting { reason, .. } = &self.phase {
             self.link.say(Control::abort(reason));
-            return Ok(());
+            return Ok(true);
+        }
+        if let Some(behind) = self.behind(states) {
+            self.fail(behind);
+            return Ok(false);
         }
         for (number, (stream, state)) in (0_u16..).zip(self.streams.iter_mut().zip(states)) {
             stream.resume(*state, window)?;
@@ -109,7 +115,21 @@ impl Source {
                 ended: false,
             });
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// What the target has lost of that which it said to be durable, and which is not kept here
+    /// any more.
+    fn behind(&mut self, states: &[StreamState]) -> Option<Failure> {
+        let mut streams = (0_u16..).zip(self.streams.iter_mut().zip(states));
+        streams.find_map(|(number, (stream, state))| {
+            let (acknowledged, found) = (stream.durable(), state.received.min(state.durable));
+            (found < acknowledged).then_some(Failure::Behind {
+                stream: number,
+                acknowledged,
+                found,
+            })
+        })
     }
 
     fn refused(&mut self, now: Moment, refusal: Refusal) {

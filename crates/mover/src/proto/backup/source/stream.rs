@@ -75,6 +75,11 @@ impl SourceStream {
         self.ended
     }
 
+    /// Blocks that the target said to be durable.
+    pub(super) const fn durable(&self) -> u64 {
+        self.durable
+    }
+
     pub(super) fn kept_bytes(&self) -> u64 {
         self.kept
             .iter()

@@ -1,17 +1,18 @@
 //! Going on with sessions that were on their way when the server was killed.
 
+mod records;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vab_chain::{PointId, UtcTime};
-use vab_format::record::{FRAME_LENGTH, Head};
-use vab_format::vab::{Append, End, Walk, Walked};
-use vab_format::{DecodeError, Part};
+use vab_format::vab::{Append, End};
 
+use self::records::{Records, Whole};
 use super::layout::NOTE;
 use super::{Inner, Repository};
 use crate::catalog::{Catalog, Parked, Trust};
-use crate::container::{ReadError, VabFile, read_key_area};
+use crate::container::{ReadError, read_key_area};
 use crate::session::{
     AppendSession, NewFile, Note, Place, Placement, SessionRequest, TakeUpError, Target,
 };
@@ -44,7 +45,13 @@ impl Repository {
     }
 
     /// Takes a session up that was on its way when the server was killed: it goes on behind what
-    /// was durable at its last [`AppendSession::sync`], which [`AppendSession::ends`] says.
+    /// is whole of it, which is durable then, and which [`AppendSession::ends`] says. That is at
+    /// least what was durable at its last [`AppendSession::sync`], unless the disk has changed it
+    /// since: who was told more blocks then must not go on.
+    ///
+    /// Takes a read of 128 bytes for each block up to the session's note, and reads what is
+    /// behind it, at most [`RepositoryOptions::note_interval`](super::RepositoryOptions) and
+    /// what was written between two calls of `sync`. Memory: a block at a time.
     ///
     /// It can be taken up when [`AppendSession::keep_key`] was called with this key, until
     /// [`RepositoryOptions::keep_interrupted`](super::RepositoryOptions) has passed or another
@@ -109,24 +116,25 @@ fn take_up(
         (path, parked)
     };
     // Its file stays marked as being written, so nobody else begins there.
-    let taken = open(inner, &path, &parked)
-        .and_then(|target| Ok((replay(&target, &parked.note)?, target)))
-        .and_then(|(append, target)| {
-            let length = target.file.length()?;
-            if length > parked.note.durable {
-                target.file.truncate(parked.note.durable)?;
+    let target = open(inner, &path, &parked);
+    let taken = target.map_err(Failed::from).and_then(|target| {
+        let mut note = parked.note.clone();
+        match go_on(inner, &target, &mut note) {
+            Ok(append) => Ok((target, note, append)),
+            Err(Failed::Sync(error)) => {
+                inner.abandon(&target, Some(&error.to_string()), true);
+                Err(Failed::Sync(error))
             }
-            // What lay behind has the identity of this session too: it must not come back.
-            target.file.sync()?;
-            Ok((target, append))
-        });
-    match taken {
-        Ok((target, append)) => Ok((target, parked.note, append)),
-        Err(ReadError::Storage(error)) => {
-            inner.catalog().parked.insert(path, parked);
-            Err(error.into())
+            Err(other) => Err(other),
         }
-        Err(source) => {
+    });
+    taken.map_err(|failed| match failed {
+        Failed::Sync(source) => TakeUpError::NotDurable { session, source },
+        Failed::Read(ReadError::Storage(error)) => {
+            inner.catalog().parked.insert(path, parked);
+            error.into()
+        }
+        Failed::Read(source) => {
             let mut notices = Vec::new();
             let storage = &*inner.storage;
             let removed = storage.remove(&path.sibling(NOTE));
@@ -134,10 +142,56 @@ fn take_up(
             for notice in notices {
                 inner.notice(notice);
             }
-            removed?;
-            Err(TakeUpError::Damaged { session, source })
+            match removed {
+                Ok(()) => TakeUpError::Damaged { session, source },
+                Err(error) => error.into(),
+            }
         }
+    })
+}
+
+/// Why a session does not go on.
+enum Failed {
+    /// What is there is not what was durable; or the disk failed, and it may be tried again.
+    Read(ReadError),
+    /// A sync failed. It is not tried again: the next one could succeed without a byte having
+    /// reached the medium.
+    Sync(StorageError),
+}
+
+impl<E: Into<ReadError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Read(error.into())
     }
+}
+
+/// Finds where the session ends, makes that durable, and notes it.
+fn go_on(inner: &Inner, target: &Target, note: &mut Note) -> Result<Append, Failed> {
+    let file = &target.file;
+    let length = file.length()?;
+    // What is read may be in memory only. And after a sync that failed in the server before,
+    // memory may have bytes that count as written and are not: what is read is asked of the
+    // medium, as far as the system lets one.
+    file.sync().map_err(Failed::Sync)?;
+    file.start_write_back(note.durable, length.saturating_sub(note.durable));
+    let mut records = Records::new(target, note, length);
+    records.up_to(note.durable)?;
+    let Whole { append, missing } = records.pass_what_is_whole()?;
+    let end = missing.as_ref().map_or(append.length(), |due| due.offset);
+    if length > end {
+        // What lay behind has the identity of this session too: it must not come back.
+        file.truncate(end)?;
+        file.sync().map_err(Failed::Sync)?;
+    }
+    if let Some(segment) = missing {
+        file.write_at(&[&segment.bytes], segment.offset)?;
+        file.sync().map_err(Failed::Sync)?;
+    }
+    if append.length() > note.durable {
+        note.durable = append.length();
+        inner.keep(target, note)?;
+    }
+    Ok(append)
 }
 
 /// Opens the file that a session was written to.
@@ -173,79 +227,5 @@ fn sound_end(catalog: &Catalog, path: &StoragePath) -> Option<(vab_format::vab::
     match &known.trust {
         Trust::Sound(end) => Some((known.metadata.header.clone(), End::clone(end))),
         Trust::ReadOnly(_) => None,
-    }
-}
-
-/// Goes past every record up to the durable end, as the session did when it wrote them.
-fn replay(target: &Target, note: &Note) -> Result<Append, ReadError> {
-    let vab = VabFile {
-        file: Arc::clone(&target.file),
-        header: target.header.clone(),
-    };
-    let mut walk = Walk::from(target.end.clone(), note.durable);
-    let mut append = Append::begin(target.end.clone(), note.session, note.request.streams);
-    while append.length() < note.durable {
-        let at = walk.position().offset;
-        let damaged = |source| vab.damaged(at, source);
-        let header = match frame(&vab, &mut walk)? {
-            Head::Block(header) => header,
-            other => {
-                return Err(damaged(DecodeError::WrongKind {
-                    expected: vab_format::record::RecordKind::Block,
-                    found: other.kind(),
-                }));
-            }
-        };
-        append.block(&header).map_err(damaged)?;
-        if let Some(segment) = append.segment() {
-            let there = vab.exactly(segment.offset, segment.bytes.len())?;
-            if there != segment.bytes {
-                return Err(vab.damaged(
-                    segment.offset,
-                    DecodeError::Checksum {
-                        part: Part::IndexSegment,
-                        expected: vab_format::checksum::crc32c(&segment.bytes),
-                        found: vab_format::checksum::crc32c(&there),
-                    },
-                ));
-            }
-            frame(&vab, &mut walk)?;
-        }
-    }
-    if append.length() == note.durable {
-        return Ok(append);
-    }
-    let source = DecodeError::Disagrees {
-        part: Part::Placement,
-        field: "durable length",
-        expected: note.durable,
-        found: append.length(),
-    };
-    Err(vab.damaged(note.durable, source))
-}
-
-fn frame(vab: &VabFile, walk: &mut Walk) -> Result<Head, ReadError> {
-    let at = walk.position().offset;
-    let bytes = vab.exactly(at, FRAME_LENGTH)?;
-    let cut_short = DecodeError::Truncated {
-        part: Part::RecordHeader,
-        needed: FRAME_LENGTH as u64,
-        found: bytes.len() as u64,
-    };
-    let bytes = bytes
-        .first_chunk()
-        .ok_or_else(|| vab.damaged(at, cut_short))?;
-    match walk
-        .frame(bytes)
-        .map_err(|source| vab.damaged(at, source))?
-    {
-        Walked::Passed(frame) => Ok(frame.head),
-        Walked::Commit { .. } => Err(vab.damaged(
-            at,
-            DecodeError::WrongKind {
-                expected: vab_format::record::RecordKind::Block,
-                found: vab_format::record::RecordKind::Commit,
-            },
-        )),
     }
 }
