@@ -18,8 +18,6 @@ mod fingerprint;
 mod problem;
 #[cfg(feature = "tls")]
 mod server;
-#[cfg(feature = "tls")]
-mod suites;
 
 pub use peer::PeerIdentity;
 pub use token::{Token, TokenError};
@@ -35,8 +33,11 @@ pub use problem::{CertificateProblem, TlsProblem};
 #[cfg(feature = "tls")]
 pub use server::{ClientRule, ServerTls};
 
+/// What a rustls configuration is made with.
 #[cfg(feature = "tls")]
-use suites::provider;
+fn provider() -> std::sync::Arc<rustls::crypto::CryptoProvider> {
+    std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
 
 /// The name of the protocol inside TLS: a certificate for another service on the same machine
 /// does not make it a target mover.
