@@ -32,8 +32,8 @@ struct Handle(Arc<Queue>);
 struct Queue {
     state: Mutex<State>,
     ready: Condvar,
-    /// Blocks that may wait for a coder. Memory that is taken for blocks before they are
-    /// compressed is not there for those that are: the allocator keeps the two apart.
+    /// Blocks that may wait for a coder. Raw ones take the most memory, so that further ones wait
+    /// with the engine.
     limit: usize,
     taken: Condvar,
     /// Raw blocks; two are kept for each coder.

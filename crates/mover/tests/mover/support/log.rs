@@ -32,6 +32,7 @@ impl Log {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
+    #[cfg(feature = "tls")]
     pub(crate) fn has(&self, words: &str) -> bool {
         self.text().lines().any(|line| line.contains(words))
     }

@@ -18,9 +18,10 @@ use vab_mover::target::{self, Exposure, ServeError, TargetOptions};
 pub(crate) use engine::{Engine, set_of, stream_bytes};
 pub(crate) use log::Log;
 pub(crate) use proxy::Proxy;
+#[cfg(feature = "tls")]
+pub(crate) use setup::small_steps_of;
 pub(crate) use setup::{
     apart, assert_streams, cut_often, movers, movers_apart, quick, restore, save, small_steps,
-    small_steps_of,
 };
 pub(crate) use store::{Fault, MemoryStore, Saved};
 
