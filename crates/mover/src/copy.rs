@@ -5,7 +5,7 @@ use tokio::io::ReadBuf;
 /// Bytes that are copied at a time.
 ///
 /// The C library and the kernel copy a few KiB and more with one instruction (`rep movsb`), which
-/// on AMD's Zen 3 and 4 takes 20 times as long when the target begins 1 to 31 bytes further into
+/// on AMD's Zen 3 takes 20 times as long when the target begins 1 to 31 bytes further into
 /// its page than the source does. Less than 2 KiB is copied with plain loads and stores.
 pub(crate) const STRIDE: usize = 1024;
 

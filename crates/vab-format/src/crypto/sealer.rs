@@ -74,7 +74,7 @@ impl SessionSealer {
 }
 
 /// Bytes that are copied at a time. Larger copies are made with one instruction (`rep movsb`),
-/// which on AMD's Zen 3 and 4 takes 20 times as long when the target begins 1 to 31 bytes further
+/// which on AMD's Zen 3 takes 20 times as long when the target begins 1 to 31 bytes further
 /// into its page than the source does; the salt shifts by 16.
 const STRIDE: usize = 1024;
 
