@@ -38,7 +38,8 @@ fn container(folder: &Path, name: &str, mib: usize) -> PathBuf {
 fn import_in_mid_stream(server: &Server, file: &Path) -> Child {
     let before = stored_bytes(&server.repository);
     let child = vab(["import", "--server", &server.address, "--job", JOB])
-        .args(["--compression", "none"])
+        // Slow enough to be in mid-stream for seconds.
+        .args(["--compression", "none", "--limit", "100MiB/s"])
         .arg(file)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
