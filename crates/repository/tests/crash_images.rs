@@ -20,7 +20,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use disk::crash::{Crash, Dice, Left, fingerprint};
-use disk::workload::{Committed, KEY, Recording, Step, fixed, generated, holds, open, storage};
+use disk::scenarios::{fixed, generated};
+use disk::workload::{Committed, KEY, Recording, Step, holds, open, storage};
 use disk::{Image, MemoryDisk};
 use vab_repository::Repository;
 use vab_repository::storage::StoragePath;

@@ -18,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use common::{Backup, assert_restores};
-use disk::workload::{Recording, Step, backup, storage};
+use disk::scenarios::backup;
+use disk::workload::{Recording, Step, storage};
 use disk::{Image, MemoryDisk};
 use vab_chain::BackupKind::{Full, Log};
 use vab_chain::PointId;

@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 
 use common::{Backup, JOB, request};
 use disk::crash::{Crash, Dice};
-use disk::workload::{Recording, Step, backup, fixed, generated, holds, open};
+use disk::scenarios::{backup, fixed, generated};
+use disk::workload::{Recording, Step, holds, open};
 use disk::{Failure, Image, MemoryDisk};
 use vab_chain::BackupKind::Log;
 use vab_repository::StoredPoint;

@@ -18,6 +18,7 @@
 )]
 
 pub mod crash;
+pub mod scenarios;
 pub mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
