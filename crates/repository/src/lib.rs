@@ -78,8 +78,8 @@ pub use repository::{
     RescanError, RescanOptions, RescanReport, RetentionPlan,
 };
 pub use session::{
-    AppendSession, BeginError, CommitError, NewFile, Placement, SessionReader, SessionRequest,
-    TakeUpError, WriteError,
+    AppendSession, BeginError, BlockWrite, CommitError, NewFile, Placement, SessionReader,
+    SessionRequest, TakeUpError, WriteError,
 };
 pub use verify::{
     FileFinding, FileReport, Finding, PointReport, Severity, VerifyEvent, VerifyOptions,

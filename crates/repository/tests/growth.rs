@@ -224,8 +224,8 @@ impl RawFile for CountingFile {
         self.1.fetch_add(1, Ordering::Relaxed);
         self.0.read_at(buffer, offset)
     }
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
-        self.0.write_at(parts, offset)
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
     }
     fn start_write_back(&self, offset: u64, length: u64) {
         self.0.start_write_back(offset, length);

@@ -317,7 +317,7 @@ fn finish_commit(
             let data = storage.open(&file.path, Access::Write)?;
             let mut record = vec![0; usize::try_from(last.length).unwrap_or_default()];
             data.read_at(&mut record, last.position.offset)?;
-            data.write_at(&[&record], last.position.offset)?;
+            data.write_at(&record, last.position.offset)?;
             data.sync()?;
         }
         write_file_metadata(storage, file)

@@ -190,11 +190,11 @@ fn new_file(
     if request.encrypted {
         header = header.encrypted();
     }
-    let bytes = header.encode()?;
+    let opening = [&header.encode()?, keys.unwrap_or_default()].concat();
     let base = DiskName::file_base(&request.database, request.now, header.file);
     let path = StoragePath::in_folder(folder, base.with_extension(DATA));
     let file = storage.create(&path)?;
-    if let Err(error) = file.write_at(&[&bytes, keys.unwrap_or_default()], 0) {
+    if let Err(error) = file.write_at(&opening, 0) {
         // Garbage that the next start removes, if not even this is possible.
         let _ = storage.discard(&path);
         return Err(error.into());

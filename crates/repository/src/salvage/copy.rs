@@ -129,7 +129,7 @@ struct Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file
-            .write_at(&[bytes], self.position)
+            .write_at(bytes, self.position)
             .map_err(io::Error::other)?;
         self.position += bytes.len() as u64;
         Ok(bytes.len())

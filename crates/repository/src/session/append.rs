@@ -6,11 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use vab_chain::{PointId, UtcTime};
 use vab_format::block::BlockHeader;
-use vab_format::record::FRAME_LENGTH;
+use vab_format::record::RecordBuffer;
 use vab_format::stream::StreamEnd;
 use vab_format::vab::{Append, Closing, End, PlacedRecord, VabHeader};
 
-use super::{CommitError, Note, Placement, SessionRequest, WriteError};
+use super::{BlockWrite, CommitError, Note, Placement, SessionRequest, WriteError};
 use crate::facts::{Identity, SessionFacts};
 use crate::point::StoredPoint;
 use crate::storage::{DataFile, StorageError};
@@ -77,9 +77,6 @@ struct Plan {
     /// Where the records begin that have a place and are not written yet.
     writing: BTreeSet<u64>,
 }
-
-/// The zero bytes behind a payload.
-static PADDING: [u8; 4096] = [0; 4096];
 
 impl AppendSession {
     pub(crate) fn new(
@@ -183,6 +180,21 @@ impl AppendSession {
     /// When the block is not the one that is due or does not match its checksums: then nothing is
     /// written and the session can go on. When the disk fails: then the session is over.
     pub fn write(&self, header: &BlockHeader, payload: &[u8]) -> Result<(), WriteError> {
+        self.place(header, RecordBuffer::of(payload))?.write()
+    }
+
+    /// Checks a block and gives it its place; [`BlockWrite::write`] writes it, from the memory it
+    /// lies in. [`AppendSession::write`] in two steps, of which only the first has to keep to the
+    /// order of the stream.
+    ///
+    /// # Errors
+    /// When the block is not the one that is due or does not match its checksums: then it has no
+    /// place and the session can go on.
+    pub fn place<R: AsMut<RecordBuffer>>(
+        &self,
+        header: &BlockHeader,
+        mut record: R,
+    ) -> Result<BlockWrite<'_, R>, WriteError> {
         self.check()?;
         let refused = |source| WriteError::Refused {
             stream: header.stream,
@@ -196,43 +208,25 @@ impl AppendSession {
                 found: header.is_encrypted(),
             });
         }
-        header.verify(payload).map_err(refused)?;
-        let (block, segment) = {
-            let mut plan = self.plan();
-            let block = plan.append.block(header).map_err(refused)?;
-            plan.writing.insert(block.offset);
-            (block, plan.append.segment())
-        };
-        let padding = PADDING.get(..block.padding).unwrap_or_default();
-        let length = (FRAME_LENGTH + payload.len() + padding.len()) as u64;
-        let written = self
-            .target
-            .file
-            .write_at(&[&block.frame, payload, padding], block.offset)
-            .and_then(|()| {
-                // The sync at the end shall find little left to do.
-                self.target.file.start_write_back(block.offset, length);
-                segment.map_or(Ok(()), |segment| self.put(&segment))
-            });
-        let written = written.map_err(|error| self.failed(error));
-        // Also when it failed: nobody may wait for it without end.
-        self.plan().writing.remove(&block.offset);
-        self.written.notify_all();
-        written
+        header.verify(record.as_mut().payload()).map_err(refused)?;
+        let mut plan = self.plan();
+        let block = plan.append.block(header).map_err(refused)?;
+        plan.writing.insert(block.offset);
+        let segment = plan.append.segment();
+        Ok(BlockWrite::new(self, record, block, segment))
     }
 
-    /// Makes every block durable whose [`AppendSession::write`] has returned.
+    /// Makes every block durable that has its place, once it is written.
     ///
     /// # Errors
     /// When the disk fails: the session is over, and its file is not trusted again.
     pub fn sync(&self) -> Result<(), WriteError> {
         self.check()?;
         let mut note = self.note();
-        let Some(note) = note.as_mut() else {
-            drop(note);
-            return self.target.file.sync().map_err(|error| self.failed(error));
-        };
         let durable = self.sync_all()?;
+        let Some(note) = note.as_mut() else {
+            return Ok(());
+        };
         if durable.saturating_sub(note.durable) < self.place.note_interval() {
             // Found again behind the note, record by record.
             return Ok(());
@@ -240,9 +234,8 @@ impl AppendSession {
         self.write_note(note, durable)
     }
 
-    /// Makes every record durable that has a place, and says where they end: blocks of other
-    /// streams lie between those that were written, and without them the way to these is not to
-    /// be found again.
+    /// Makes every record durable that has a place, and says where they end: others lie between
+    /// those that were written, and without them the way to these is not to be found again.
     fn sync_all(&self) -> Result<u64, WriteError> {
         let end = self.settled();
         self.check()?;
@@ -322,8 +315,21 @@ impl AppendSession {
         self.place.publish(&self.target.placement)
     }
 
-    fn put(&self, record: &PlacedRecord) -> Result<(), StorageError> {
-        self.target.file.write_at(&[&record.bytes], record.offset)
+    pub(super) fn put(&self, record: &PlacedRecord) -> Result<(), StorageError> {
+        self.target.file.write_at(&record.bytes, record.offset)
+    }
+
+    pub(super) fn file(&self) -> &dyn DataFile {
+        &*self.target.file
+    }
+
+    /// Nothing more comes to the place of a block.
+    pub(super) fn settle(&self, offset: u64, written: bool) {
+        if !written {
+            let _ = self.failure.set("a block was left out".to_owned());
+        }
+        self.plan().writing.remove(&offset);
+        self.written.notify_all();
     }
 
     fn identity(&self, now: UtcTime) -> Identity {
@@ -339,7 +345,7 @@ impl AppendSession {
         }
     }
 
-    fn check(&self) -> Result<(), WriteError> {
+    pub(super) fn check(&self) -> Result<(), WriteError> {
         match self.failure.get() {
             Some(cause) => Err(WriteError::Failed {
                 cause: cause.clone(),
@@ -348,7 +354,7 @@ impl AppendSession {
         }
     }
 
-    fn failed(&self, error: StorageError) -> WriteError {
+    pub(super) fn failed(&self, error: StorageError) -> WriteError {
         self.fail(&error);
         error.into()
     }

@@ -12,7 +12,7 @@ pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 /// Its bytes begin a page: a system copies pages of a file into memory that begins a few bytes
 /// behind a page, as large allocations do, up to four times slower.
 #[derive(Debug)]
-pub(super) struct RecordBuffer {
+pub(super) struct ReadBuffer {
     bytes: Vec<u8>,
     start: usize,
     length: usize,
@@ -25,7 +25,7 @@ const KEPT: usize = 8;
 
 impl Buffers {
     /// So many bytes, with anything in them.
-    pub(super) fn take(&self, length: usize) -> RecordBuffer {
+    pub(super) fn take(&self, length: usize) -> ReadBuffer {
         let mut bytes = self.lock().pop().unwrap_or_default();
         let whole = length.saturating_add(PAGE);
         if bytes.len() < whole {
@@ -33,7 +33,7 @@ impl Buffers {
             bytes = vec![0; whole];
         }
         let start = bytes.as_ptr().align_offset(PAGE).min(PAGE);
-        RecordBuffer {
+        ReadBuffer {
             bytes,
             start,
             length,
@@ -46,21 +46,21 @@ impl Buffers {
     }
 }
 
-impl RecordBuffer {
+impl ReadBuffer {
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         let end = self.start.saturating_add(self.length);
         self.bytes.get_mut(self.start..end).unwrap_or_default()
     }
 }
 
-impl AsRef<[u8]> for RecordBuffer {
+impl AsRef<[u8]> for ReadBuffer {
     fn as_ref(&self) -> &[u8] {
         let end = self.start.saturating_add(self.length);
         self.bytes.get(self.start..end).unwrap_or_default()
     }
 }
 
-impl Drop for RecordBuffer {
+impl Drop for ReadBuffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         let mut kept = self.home.lock();

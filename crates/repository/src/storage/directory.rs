@@ -158,7 +158,7 @@ impl Storage for LocalDirectory {
             .system
             .create(&temporary)
             .map_err(self.on(Action::Create, &temporary))?;
-        write_full(&*raw, &[content], 0).map_err(self.on(Action::Write, &temporary))?;
+        write_full(&*raw, content, 0).map_err(self.on(Action::Write, &temporary))?;
         raw.sync().map_err(self.on(Action::Sync, &temporary))?;
         drop(raw);
         self.system
@@ -253,8 +253,8 @@ impl DataFile for LocalFile {
         read_full(&*self.raw, buffer, offset).map_err(self.on(Action::Read))
     }
 
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> Result<(), StorageError> {
-        write_full(&*self.raw, parts, offset).map_err(self.on(Action::Write))
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), StorageError> {
+        write_full(&*self.raw, bytes, offset).map_err(self.on(Action::Write))
     }
 
     fn start_write_back(&self, offset: u64, length: u64) {
@@ -287,28 +287,17 @@ fn read_full(raw: &dyn RawFile, buffer: &mut [u8], mut offset: u64) -> io::Resul
     Ok(filled)
 }
 
-/// Writes until every part is written; a system may write less than it was given.
-fn write_full(raw: &dyn RawFile, parts: &[&[u8]], mut offset: u64) -> io::Result<()> {
-    let mut left: Vec<&[u8]> = parts
-        .iter()
-        .copied()
-        .filter(|part| !part.is_empty())
-        .collect();
-    while !left.is_empty() {
-        let count = match raw.write_at(&left, offset) {
+/// Writes all of `bytes`; a system may write less than it was given.
+fn write_full(raw: &dyn RawFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = match raw.write_at(bytes, offset) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
         offset += count as u64;
-        let mut done = count;
-        left.retain_mut(|part| {
-            let of_this = done.min(part.len());
-            done -= of_this;
-            *part = part.get(of_this..).unwrap_or_default();
-            !part.is_empty()
-        });
+        bytes = bytes.get(count..).unwrap_or_default();
     }
     Ok(())
 }

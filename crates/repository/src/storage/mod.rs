@@ -140,11 +140,11 @@ pub trait DataFile: Send + Sync + fmt::Debug {
     /// When the bytes cannot be read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, StorageError>;
 
-    /// Writes the parts one behind the other at `offset`, all of them.
+    /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
     /// When not all could be written; what is at that place is then undefined.
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> Result<(), StorageError>;
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), StorageError>;
 
     /// A hint that a range will not be written again, may go to the medium, and need not be kept
     /// in memory.

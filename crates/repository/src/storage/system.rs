@@ -84,11 +84,11 @@ pub trait RawFile: Send + Sync + fmt::Debug {
     /// As the system gives it.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Writes the parts once at `offset`, one behind the other, and says how many bytes went.
+    /// Writes once at `offset`, and says how many bytes went.
     ///
     /// # Errors
     /// As the system gives it.
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<usize>;
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
     /// Starts to write a range to the medium, and forgets what is written already; a hint.
     fn start_write_back(&self, offset: u64, length: u64);

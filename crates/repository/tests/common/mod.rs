@@ -126,13 +126,13 @@ impl Backup {
         ends.collect()
     }
 
-    /// Writes one block.
-    pub fn write(
+    /// One block of the session.
+    pub fn block(
         &self,
         session: &AppendSession,
         stream: u16,
         sequence: u64,
-    ) -> Result<(), WriteError> {
+    ) -> (BlockHeader, Vec<u8>) {
         let blocks = &self.streams[usize::from(stream)];
         let offset = blocks[..sequence as usize].iter().sum::<usize>() as u64;
         let mut bytes = payload(self.number, stream, sequence, blocks[sequence as usize]);
@@ -145,6 +145,17 @@ impl Backup {
             header.stored_crc = checksum::crc32c(&bytes);
             header.raw_crc = 0;
         }
+        (header, bytes)
+    }
+
+    /// Writes one block.
+    pub fn write(
+        &self,
+        session: &AppendSession,
+        stream: u16,
+        sequence: u64,
+    ) -> Result<(), WriteError> {
+        let (header, bytes) = self.block(session, stream, sequence);
         session.write(&header, &bytes)
     }
 

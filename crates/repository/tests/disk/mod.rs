@@ -397,9 +397,9 @@ impl RawFile for MemoryFile {
         Ok(count)
     }
 
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let (mut state, failure) = self.disk.call("write");
-        let mut data = parts.concat();
+        let mut data = bytes.to_vec();
         match failure {
             None => {}
             Some(Failure::Short) => {

@@ -4,12 +4,14 @@
 //! is, and the 64 bytes of where it was put. Its payload follows, and zero bytes up to the next
 //! multiple of 4096.
 
+mod buffer;
 mod frame;
 mod head;
 mod kind;
 mod placement;
 mod trailer;
 
+pub use buffer::RecordBuffer;
 pub use frame::{FRAME_LENGTH, Frame, Position, length};
 pub use head::{Head, RecordHeader};
 pub use kind::RecordKind;

@@ -65,7 +65,8 @@ pub struct PlacedRecord {
     pub bytes: Vec<u8>,
 }
 
-/// What to write around the payload of a block.
+/// What to write around the payload of a block, and where
+/// ([`RecordBuffer::record`](crate::record::RecordBuffer::record) puts it together).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlacedBlock {
     /// Where the frame begins in the file, a multiple of 4096. The payload follows the frame.

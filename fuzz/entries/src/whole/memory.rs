@@ -191,24 +191,20 @@ impl RawFile for MemoryFile {
         Ok(count)
     }
 
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut content = lock(&self.0);
-        let mut at = usize::try_from(offset).unwrap_or(usize::MAX);
-        let length = parts.iter().map(|part| part.len()).sum::<usize>();
-        let end = at.saturating_add(length);
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = at.saturating_add(bytes.len());
         if end > LONGEST {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if content.len() < end {
             content.resize(end, 0);
         }
-        for part in parts {
-            if let Some(place) = content.get_mut(at..at + part.len()) {
-                place.copy_from_slice(part);
-            }
-            at += part.len();
+        if let Some(place) = content.get_mut(at..end) {
+            place.copy_from_slice(bytes);
         }
-        Ok(length)
+        Ok(bytes.len())
     }
 
     fn start_write_back(&self, _: u64, _: u64) {}

@@ -184,7 +184,7 @@ fn go_on(inner: &Inner, target: &Target, note: &mut Note) -> Result<Append, Fail
         file.sync().map_err(Failed::Sync)?;
     }
     if let Some(segment) = missing {
-        file.write_at(&[&segment.bytes], segment.offset)?;
+        file.write_at(&segment.bytes, segment.offset)?;
         file.sync().map_err(Failed::Sync)?;
     }
     if append.length() > note.durable {

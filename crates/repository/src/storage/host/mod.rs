@@ -1,5 +1,6 @@
 //! The file system of this machine.
 
+mod direct;
 #[cfg(unix)]
 #[path = "unix.rs"]
 mod sys;
@@ -14,6 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use self::direct::Direct;
 use super::{Access, Entry, EntryKind, FileSystem, Lock, RawFile, StoragePath};
 use crate::names::DiskName;
 
@@ -91,7 +93,10 @@ impl FileSystem for HostFileSystem {
         options.read(true).write(true).create_new(true);
         let path = self.path(file);
         let file = sys::patiently(|| options.open(&path))?;
-        Ok(Arc::new(HostFile(file)))
+        Ok(Arc::new(HostFile {
+            file,
+            direct: Direct::open(&path, Access::Write),
+        }))
     }
 
     fn open(&self, file: &StoragePath, access: Access) -> io::Result<Arc<dyn RawFile>> {
@@ -99,7 +104,8 @@ impl FileSystem for HostFileSystem {
         options.read(true).write(access == Access::Write);
         let path = self.path(file);
         let file = sys::patiently(|| options.open(&path))?;
-        Ok(Arc::new(HostFile(file)))
+        let direct = Direct::open(&path, access);
+        Ok(Arc::new(HostFile { file, direct }))
     }
 
     fn rename(&self, from: &StoragePath, to: &StoragePath) -> io::Result<()> {
@@ -131,30 +137,39 @@ struct HostLock {
 impl Lock for HostLock {}
 
 #[derive(Debug)]
-struct HostFile(File);
+struct HostFile {
+    file: File,
+    direct: Option<Direct>,
+}
 
 impl RawFile for HostFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        sys::read_at(&self.0, buffer, offset)
+        let direct = self.direct.as_ref();
+        direct
+            .and_then(|direct| direct.read_at(buffer, offset))
+            .unwrap_or_else(|| sys::read_at(&self.file, buffer, offset))
     }
 
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
-        sys::write_at(&self.0, parts, offset)
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let direct = self.direct.as_ref();
+        direct
+            .and_then(|direct| direct.write_at(bytes, offset))
+            .unwrap_or_else(|| sys::write_at(&self.file, bytes, offset))
     }
 
     fn start_write_back(&self, offset: u64, length: u64) {
-        sys::start_write_back(&self.0, offset, length);
+        sys::start_write_back(&self.file, offset, length);
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)
     }
 }
