@@ -19,6 +19,7 @@ use uuid::Uuid;
 use vab_chain::{BackupKind, UtcTime};
 use vab_format::block::BlockHeader;
 use vab_format::checksum::crc32c;
+use vab_format::record::RecordBuffer;
 use vab_mover::Block;
 use vab_mover::proto::frame::{Frame, FrameHeader, Limits};
 use vab_repository::{Repository, RepositoryOptions, SessionRequest};
@@ -52,7 +53,7 @@ fn block(session: Uuid, sequence: u64, payload: &Bytes) -> Block {
     let offset = sequence * payload.len() as u64;
     Block {
         header: BlockHeader::for_raw(session, 0, sequence, offset, payload),
-        payload: payload.clone(),
+        payload: payload.clone().into(),
     }
 }
 
@@ -160,8 +161,10 @@ fn write(criterion: &mut Criterion) {
             now,
         };
         let session = repository.begin(request).unwrap();
-        let blocks: Vec<Block> = (0..(SESSION / BLOCK) as u64)
-            .map(|sequence| block(session.id().0, sequence, &payload))
+        // In memory of the shape of a record, as they are received.
+        let blocks: Vec<(BlockHeader, RecordBuffer)> = (0..(SESSION / BLOCK) as u64)
+            .map(|sequence| block(session.id().0, sequence, &payload).header)
+            .map(|header| (header, RecordBuffer::of(&payload)))
             .collect();
         (session, blocks)
     };
@@ -173,8 +176,8 @@ fn write(criterion: &mut Criterion) {
             bencher.iter_batched(
                 begin,
                 |(session, blocks)| {
-                    for block in &blocks {
-                        session.write(&block.header, &block.payload).unwrap();
+                    for (header, record) in blocks {
+                        session.place(&header, record).unwrap().write().unwrap();
                     }
                     session.sync().unwrap();
                     session.abort();

@@ -1,5 +1,6 @@
-use bytes::Bytes;
 use vab_format::block::BlockHeader;
+
+use crate::Payload;
 
 /// The unit of everything that is moved: a header and the payload as it is stored.
 ///
@@ -9,5 +10,5 @@ pub struct Block {
     /// Which part of which stream this is, its lengths and checksums.
     pub header: BlockHeader,
     /// The stored payload, `header.stored_length` bytes.
-    pub payload: Bytes,
+    pub payload: Payload,
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use uuid::Uuid;
 use vab_format::block::BlockHeader;
 
@@ -186,7 +185,7 @@ impl Input<'_> {
         }
         Block {
             header,
-            payload: Bytes::from(payload),
+            payload: payload.into(),
         }
     }
 }

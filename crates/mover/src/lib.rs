@@ -97,6 +97,7 @@ mod copy;
 #[doc(hidden)]
 pub mod fuzzing;
 mod net;
+mod payload;
 mod pool;
 pub mod proto;
 pub mod security;
@@ -108,8 +109,9 @@ mod testing;
 
 pub use block::Block;
 pub use net::Throttle;
+pub use payload::Payload;
 pub use proto::Rate;
 pub use source::{Encoding, Encryption, Secrets, Source, SourceOptions};
-pub use store::{Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
+pub use store::{Intake, Outlet, Placed, Refusal, RefusalKind, Resumption, Store, StoreError};
 /// How blocks are compressed, and what opens what is encrypted.
 pub use vab_format::codec::Compression;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use vab_format::record::RecordBuffer;
 
 /// A store of buffers. [`Pool::take`] never waits; [`Pool::wait`] keeps to the limit.
 #[derive(Debug)]
@@ -22,18 +23,12 @@ struct State {
 
 /// A buffer that goes back to its pool when it, or the [`Bytes`] made of it, is dropped.
 ///
-/// Its bytes begin a page: a system copies pages of a file or a socket into a buffer that begins
-/// a few bytes behind a page, as large allocations do, up to four times slower.
+/// It has the shape of a record, so that a store can write it from where it lies.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    bytes: Vec<u8>,
-    /// What lies before the bytes.
-    start: usize,
-    pool: Arc<Pool>,
+    record: RecordBuffer,
+    pool: Option<Arc<Pool>>,
 }
-
-/// Bytes of a page of memory.
-pub(crate) const PAGE: usize = 4096;
 
 impl Pool {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
@@ -76,16 +71,10 @@ impl Pool {
         self.returned.notify_all();
     }
 
-    fn buffer(self: &Arc<Self>, bytes: Option<Vec<u8>>, length: usize) -> Buffer {
-        let mut bytes = bytes.unwrap_or_default();
-        bytes.clear();
-        bytes.reserve_exact(length.saturating_add(PAGE));
-        let start = bytes.as_ptr().align_offset(PAGE).min(PAGE);
-        bytes.resize(start, 0);
+    fn buffer(self: &Arc<Self>, memory: Option<Vec<u8>>, length: usize) -> Buffer {
         Buffer {
-            bytes,
-            start,
-            pool: Arc::clone(self),
+            record: RecordBuffer::with_room(length, memory.unwrap_or_default()),
+            pool: Some(Arc::clone(self)),
         }
     }
 
@@ -95,19 +84,27 @@ impl Pool {
 }
 
 impl Buffer {
+    /// A copy that belongs to no pool.
+    pub(crate) fn of(payload: &[u8]) -> Self {
+        Self {
+            record: RecordBuffer::of(payload),
+            pool: None,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        self.record.payload()
     }
 
     /// Puts bytes behind those that are there.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.growing().extend_from_slice(bytes);
     }
 
     /// For readers that put bytes behind those that are there; what lies before is not to be
     /// touched.
-    pub(crate) const fn growing(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+    pub(crate) fn growing(&mut self) -> &mut Vec<u8> {
+        self.record.growing()
     }
 
     pub(crate) fn freeze(self) -> Bytes {
@@ -121,16 +118,23 @@ impl AsRef<[u8]> for Buffer {
     }
 }
 
+impl AsMut<RecordBuffer> for Buffer {
+    fn as_mut(&mut self) -> &mut RecordBuffer {
+        &mut self.record
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        let mut state = self.pool.lock();
+        let Some(pool) = &self.pool else { return };
+        let memory = std::mem::take(&mut self.record).into_memory();
+        let mut state = pool.lock();
         state.out = state.out.saturating_sub(1);
-        if !state.closed && state.free.len() < self.pool.limit {
-            state.free.push(bytes);
+        if !state.closed && state.free.len() < pool.limit {
+            state.free.push(memory);
         }
         drop(state);
-        self.pool.returned.notify_one();
+        pool.returned.notify_one();
     }
 }
 

@@ -150,7 +150,18 @@ pub trait Intake: Send + Sync {
     /// A [`StoreError`] ends the session.
     fn write(&self, block: Block) -> Result<(), StoreError>;
 
-    /// Makes durable what was written before the call. May run while other blocks are written.
+    /// The first part of [`Intake::write`], and called instead of it: checks the block and gives
+    /// it its place, in the order of its stream. The next one may come before this one is
+    /// written, so that a store can work on several at a time. By default all is done here.
+    ///
+    /// # Errors
+    /// A [`StoreError`] ends the session.
+    fn place(&self, block: Block) -> Result<Placed<'_>, StoreError> {
+        self.write(block).map(|()| Placed::written())
+    }
+
+    /// Makes durable what was given its place before the call, waiting for what is not written
+    /// yet. May run while other blocks are placed and written.
     ///
     /// # Errors
     /// A [`StoreError`] ends the session.
@@ -165,6 +176,39 @@ pub trait Intake: Send + Sync {
     /// Leaves nothing of the session. Dropping an intake without a call must do the same, now or
     /// when the store is opened again.
     fn abort(self: Box<Self>, reason: &str);
+}
+
+/// A block that has its place in the store and is to be written there.
+pub struct Placed<'s>(Option<Write<'s>>);
+
+type Write<'s> = Box<dyn FnOnce() -> Result<(), StoreError> + 's>;
+
+impl<'s> Placed<'s> {
+    /// One that is written.
+    pub const fn written() -> Self {
+        Self(None)
+    }
+
+    /// One that `write` writes, in the same thread, after or before blocks that come behind it.
+    pub fn unwritten(write: impl FnOnce() -> Result<(), StoreError> + 's) -> Self {
+        Self(Some(Box::new(write)))
+    }
+
+    /// Writes it if that is not done.
+    ///
+    /// # Errors
+    /// A [`StoreError`] ends the session.
+    pub fn write(self) -> Result<(), StoreError> {
+        self.0.map_or(Ok(()), |write| write())
+    }
+}
+
+impl fmt::Debug for Placed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Placed")
+            .field("written", &self.0.is_none())
+            .finish()
+    }
 }
 
 /// One committed session being read.

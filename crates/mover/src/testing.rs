@@ -13,6 +13,6 @@ pub(crate) const SESSION: Uuid = Uuid::from_u128(0x5e55);
 pub(crate) fn block(session: Uuid, stream: u16, at: &Position, payload: &[u8]) -> Block {
     Block {
         header: BlockHeader::for_raw(session, stream, at.blocks, at.bytes, payload),
-        payload: Bytes::copy_from_slice(payload),
+        payload: Bytes::copy_from_slice(payload).into(),
     }
 }

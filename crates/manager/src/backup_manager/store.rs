@@ -6,7 +6,9 @@ use uuid::Uuid;
 use vab_format::stream::StreamEnd;
 use vab_format::vab::KeyArea;
 use vab_mover::target::Slots;
-use vab_mover::{Block, Intake, Outlet, Refusal, RefusalKind, Resumption, Store, StoreError};
+use vab_mover::{
+    Block, Intake, Outlet, Placed, Refusal, RefusalKind, Resumption, Store, StoreError,
+};
 use vab_repository::storage::StorageError;
 use vab_repository::{AppendSession, Repository, SessionFacts, SessionReader, SessionRequest};
 
@@ -173,9 +175,18 @@ impl Intake for RepositoryIntake {
     }
 
     fn write(&self, block: Block) -> Result<(), StoreError> {
-        self.session
-            .write(&block.header, &block.payload)
-            .map_err(|error| refusal::write(&error))
+        self.place(block)?.write()
+    }
+
+    fn place(&self, block: Block) -> Result<Placed<'_>, StoreError> {
+        let Block { header, payload } = block;
+        let placed = self
+            .session
+            .place(&header, payload.into_record())
+            .map_err(|error| refusal::write(&error))?;
+        Ok(Placed::unwritten(|| {
+            placed.write().map_err(|error| refusal::write(&error))
+        }))
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -223,6 +234,7 @@ impl Outlet for RepositoryOutlet {
             .reader
             .read_block(stream, sequence)
             .map_err(|error| refusal::damaged(&error))?;
+        let payload = payload.into();
         Ok(Block { header, payload })
     }
 }

@@ -6,7 +6,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::guard::Allowance;
 use crate::copy;
-use crate::pool::PAGE;
+
+/// Bytes of a page of memory.
+const PAGE: usize = 4096;
 
 /// Bytes that are asked for at once.
 const AHEAD: usize = 128 * 1024;

@@ -8,12 +8,12 @@ use vab_format::block::BlockHeader;
 use zeroize::Zeroizing;
 
 use super::pace::{Paced, Throttles};
-use crate::Block;
 use crate::clock::Clock;
 use crate::pool::Pool;
 use crate::proto::control::ControlError;
 use crate::proto::frame::{Frame, FrameError, FrameHeader, FrameKind, Limits};
 use crate::proto::{Agreement, Features, Hello, HelloError};
+use crate::{Block, Payload};
 
 /// The two directions of a connection.
 pub(crate) struct Halves {
@@ -150,7 +150,7 @@ pub(crate) async fn read_frame<R: AsyncRead + Unpin>(
             read_into(reader, buffer.growing(), block.stored_length, heard).await?;
             Ok(Frame::Block(Block {
                 header: block,
-                payload: buffer.freeze(),
+                payload: Payload::received(buffer),
             }))
         }
     }

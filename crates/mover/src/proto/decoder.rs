@@ -70,7 +70,7 @@ fn frame(header: FrameHeader, body: &Bytes) -> Result<Frame, FrameError> {
             let block = header.block(block)?;
             Ok(Frame::Block(Block {
                 header: block,
-                payload: body.slice(BlockHeader::LENGTH..),
+                payload: body.slice(BlockHeader::LENGTH..).into(),
             }))
         }
     }

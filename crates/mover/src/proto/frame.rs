@@ -255,7 +255,7 @@ impl Frame {
                 let mut out = Vec::with_capacity(FrameHeader::LENGTH + BlockHeader::LENGTH);
                 out.extend_from_slice(&frame.encode());
                 out.extend_from_slice(&block);
-                Ok((out, payload))
+                Ok((out, payload.into_bytes()))
             }
         }
     }

@@ -42,13 +42,13 @@ impl Content {
         header
             .verify(&payload)
             .map_err(|error| damaged(error.to_string()))?;
-        let raw = self
-            .decoder
-            .decode(&header, payload)
-            .map_err(|error| match error {
-                ContentError::NotSupported { codec } => StreamError::Codec { sequence, codec },
-                error => damaged(error.to_string()),
-            })?;
+        let raw =
+            self.decoder
+                .decode(&header, payload.into_bytes())
+                .map_err(|error| match error {
+                    ContentError::NotSupported { codec } => StreamError::Codec { sequence, codec },
+                    error => damaged(error.to_string()),
+                })?;
         if let Some(sealed) = &mut self.sealed {
             sealed.crc = checksum::append(sealed.crc, &raw);
         }

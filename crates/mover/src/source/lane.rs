@@ -201,7 +201,8 @@ impl Outlet {
         let payload = Bytes::from_owner(Kept {
             payload,
             _permit: permit,
-        });
+        })
+        .into();
         self.orders
             .blocking_send(Order::Push(Block { header, payload }))
             .map_err(|_| StreamError::SessionOver)

@@ -156,7 +156,7 @@ impl Saver {
             BlockHeader::for_checksum(self.session, self.stream, blocks, bytes, (length, crc));
         let block = Block {
             header,
-            payload: buffer.freeze(),
+            payload: buffer.freeze().into(),
         };
         // The position is ours: the block is the next one by construction.
         self.at

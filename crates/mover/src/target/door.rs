@@ -343,9 +343,10 @@ impl Door {
                 )
             })?;
         let (done, results) = mpsc::unbounded_channel();
-        let threads = self.options.writers.clamp(1, usize::from(streams).max(1));
+        // One block of a stream is checked while the one before it is written.
+        let threads = self.options.writers.clamp(1, usize::from(streams) + 1);
         let writers = intake
-            .map(|intake| Writers::start(intake, threads, self.turns.enter(), &done))
+            .map(|intake| Writers::start(intake, (streams, threads), self.turns.enter(), done))
             .transpose()
             .map_err(|error| Refusal::new(RefusalKind::Busy, error.to_string()))?;
         Ok(IntakeSession {

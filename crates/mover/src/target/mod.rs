@@ -5,6 +5,7 @@ mod desk;
 mod door;
 mod entrance;
 mod intake;
+mod lanes;
 mod lobby;
 mod options;
 mod outlet;

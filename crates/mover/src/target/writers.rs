@@ -9,8 +9,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use vab_format::block::Codec;
 use vab_format::stream::StreamEnd;
 
+use super::lanes::Lanes;
 use super::turns::Part;
-use crate::{Block, Intake};
+use crate::{Block, Intake, Placed};
 
 /// What the store did.
 pub(super) enum Done {
@@ -21,8 +22,8 @@ pub(super) enum Done {
     Failed { reason: String },
 }
 
-enum Job {
-    Write(Block),
+/// What ends a stretch of blocks.
+enum End {
     Sync,
     Commit {
         facts: Vec<u8>,
@@ -33,77 +34,83 @@ enum Job {
     },
 }
 
-/// The intake is taken out for the commit or the abort, which nothing may outlive.
-type Shared = Arc<Common>;
-
-struct Common {
+struct Shared {
+    lanes: Lanes,
+    /// Taken out for the commit or the abort, which nothing may outlive.
     intake: RwLock<Option<Box<dyn Intake>>>,
     /// Something failed: no write may follow a gap.
     failed: AtomicBool,
     turns: Part,
+    done: UnboundedSender<Done>,
 }
 
-/// Blocks of a stream always go to the same thread, so that they stay in order.
+/// Threads that check and write blocks, and one for what comes between and behind them.
 pub(super) struct Writers {
-    lanes: Vec<Sender<Job>>,
+    shared: Arc<Shared>,
     /// Syncs run beside the writes; commit and abort come after all of them.
-    ends: Sender<Job>,
+    ends: Sender<End>,
 }
 
 impl Writers {
+    /// Starts as many threads as may write at a time.
     pub(super) fn start(
         intake: Box<dyn Intake>,
-        threads: usize,
+        (streams, threads): (u16, usize),
         turns: Part,
-        done: &UnboundedSender<Done>,
+        done: UnboundedSender<Done>,
     ) -> std::io::Result<Self> {
-        let intake = RwLock::new(Some(intake));
-        let shared = Arc::new(Common {
-            intake,
+        let (ends, queue) = channel();
+        let shared = Arc::new(Shared {
+            lanes: Lanes::new(streams),
+            intake: RwLock::new(Some(intake)),
             failed: AtomicBool::new(false),
             turns,
+            done,
         });
-        let mut lanes = Vec::with_capacity(threads);
-        for lane in 0..threads.max(1) {
-            lanes.push(spawn(format!("vab-write-{lane}"), &shared, done)?);
+        // Threads that were started end with this, should a later one not start.
+        let writers = Self { shared, ends };
+        for number in 0..threads.max(1) {
+            writers.spawn(format!("vab-write-{number}"), write_blocks)?;
         }
-        let ends = spawn("vab-sync".to_owned(), &shared, done)?;
-        Ok(Self { lanes, ends })
+        writers.spawn("vab-sync".to_owned(), move |shared| end(shared, &queue))?;
+        Ok(writers)
     }
 
     pub(super) fn write(&self, block: Block) {
-        let lane = usize::from(block.header.stream) % self.lanes.len().max(1);
-        if let Some(lane) = self.lanes.get(lane) {
-            let _ = lane.send(Job::Write(block));
-        }
+        self.shared.lanes.push(block);
     }
 
     pub(super) fn sync(&self) {
-        let _ = self.ends.send(Job::Sync);
+        let _ = self.ends.send(End::Sync);
     }
 
     pub(super) fn commit(&self, facts: Vec<u8>, ends: Vec<StreamEnd>) {
-        let _ = self.ends.send(Job::Commit { facts, ends });
+        let _ = self.ends.send(End::Commit { facts, ends });
     }
 
     pub(super) fn abort(&self, reason: String) {
-        let _ = self.ends.send(Job::Abort { reason });
+        let _ = self.ends.send(End::Abort { reason });
+    }
+
+    fn spawn(
+        &self,
+        name: String,
+        work: impl FnOnce(&Shared) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new().name(name).spawn(move || {
+            let guard = Guard(shared.done.clone());
+            work(&shared);
+            std::mem::forget(guard);
+        })?;
+        Ok(())
     }
 }
 
-fn spawn(
-    name: String,
-    shared: &Shared,
-    done: &UnboundedSender<Done>,
-) -> std::io::Result<Sender<Job>> {
-    let (jobs, queue) = channel();
-    let (shared, done) = (Arc::clone(shared), done.clone());
-    thread::Builder::new().name(name).spawn(move || {
-        let guard = Guard(done.clone());
-        work(&queue, &shared, &done);
-        std::mem::forget(guard);
-    })?;
-    Ok(jobs)
+impl Drop for Writers {
+    fn drop(&mut self) {
+        self.shared.lanes.close();
+    }
 }
 
 /// Tells the session of a store that panicked, which would else be waited for without end.
@@ -117,70 +124,78 @@ impl Drop for Guard {
     }
 }
 
-fn work(queue: &Receiver<Job>, shared: &Shared, done: &UnboundedSender<Done>) {
+fn write_blocks(shared: &Shared) {
+    while let Some((block, hold)) = shared.lanes.next() {
+        let stream = block.header.stream;
+        let _turn = shared.turns.turn(block.header.stored_length.into());
+        let outcome = shared.with(|intake| {
+            let placed = place(intake, block)?;
+            // While this block is written the next one may be checked.
+            drop(hold);
+            placed.write().map_err(|error| error.to_string())
+        });
+        shared.tell(outcome, |()| Done::Written { stream });
+    }
+}
+
+fn end(shared: &Shared, queue: &Receiver<End>) {
     while let Ok(job) = queue.recv() {
-        let answer = match job {
-            Job::Write(block) => {
-                let stream = block.header.stream;
-                let _turn = shared.turns.turn(block.header.stored_length.into());
-                with(shared, |intake| write(intake, block))
-                    .map(|outcome| outcome.map(|()| Done::Written { stream }))
+        match job {
+            End::Sync => {
+                let outcome =
+                    shared.with(|intake| intake.sync().map_err(|error| error.to_string()));
+                shared.tell(outcome, |()| Done::Synced);
             }
-            Job::Sync => with(shared, |intake| {
-                intake.sync().map_err(|error| error.to_string())
-            })
-            .map(|outcome| outcome.map(|()| Done::Synced)),
-            Job::Commit { facts, ends } => take(shared).map(|intake| {
-                Ok(Done::Committed(
-                    intake
-                        .commit(&facts, &ends)
-                        .map_err(|error| error.to_string()),
-                ))
-            }),
-            Job::Abort { reason } => {
-                if let Some(intake) = take(shared) {
+            End::Commit { facts, ends } => {
+                let outcome = shared.take().map(|intake| {
+                    let committed = intake.commit(&facts, &ends);
+                    Ok(committed.map_err(|error| error.to_string()))
+                });
+                shared.tell(outcome, Done::Committed);
+            }
+            End::Abort { reason } => {
+                if let Some(intake) = shared.take() {
                     intake.abort(&reason);
                 }
-                Some(Ok(Done::Aborted))
+                shared.tell(Some(Ok(())), |()| Done::Aborted);
             }
-        };
-        let answer = match answer {
-            // Nobody waits for a write after the abort.
-            None => continue,
-            Some(Ok(done)) => done,
-            Some(Err(reason)) => Done::Failed { reason },
-        };
-        if done.send(answer).is_err() {
-            break;
         }
     }
 }
 
-fn with<T>(
-    shared: &Shared,
-    call: impl FnOnce(&dyn Intake) -> Result<T, String>,
-) -> Option<Result<T, String>> {
-    if shared.failed.load(Ordering::Acquire) {
-        return None;
+impl Shared {
+    /// Calls the intake; `None` when nobody waits for that any more.
+    fn with<T>(
+        &self,
+        call: impl FnOnce(&dyn Intake) -> Result<T, String>,
+    ) -> Option<Result<T, String>> {
+        if self.failed.load(Ordering::Acquire) {
+            return None;
+        }
+        let intake = self.intake.read().unwrap_or_else(PoisonError::into_inner);
+        let outcome = intake.as_deref().map(call);
+        if matches!(outcome, Some(Err(_))) {
+            self.failed.store(true, Ordering::Release);
+        }
+        outcome
     }
-    let intake = shared.intake.read().unwrap_or_else(PoisonError::into_inner);
-    let outcome = intake.as_deref().map(call);
-    if matches!(outcome, Some(Err(_))) {
-        shared.failed.store(true, Ordering::Release);
-    }
-    outcome
-}
 
-fn take(shared: &Shared) -> Option<Box<dyn Intake>> {
-    shared
-        .intake
-        .write()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
+    fn take(&self) -> Option<Box<dyn Intake>> {
+        self.intake
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    fn tell<T>(&self, outcome: Option<Result<T, String>>, done: impl FnOnce(T) -> Done) {
+        let Some(outcome) = outcome else { return };
+        let told = outcome.map_or_else(|reason| Done::Failed { reason }, done);
+        let _ = self.done.send(told);
+    }
 }
 
 /// The store looks at the payload, right before it leaves memory; here only at what was said.
-fn write(intake: &dyn Intake, block: Block) -> Result<(), String> {
+fn place(intake: &dyn Intake, block: Block) -> Result<Placed<'_>, String> {
     let header = &block.header;
     let plain = header.codec == Codec::Raw && !header.is_encrypted();
     if plain && (header.raw_crc, header.raw_length) != (header.stored_crc, header.stored_length) {
@@ -189,5 +204,5 @@ fn write(intake: &dyn Intake, block: Block) -> Result<(), String> {
             header.sequence, header.stream
         ));
     }
-    intake.write(block).map_err(|error| error.to_string())
+    intake.place(block).map_err(|error| error.to_string())
 }

@@ -175,7 +175,7 @@ async fn what_is_stored_opens_with_the_key_alone() {
         for (_, block) in saved.blocks.range((stream, 0)..=(stream, u64::MAX)) {
             raw.extend(
                 decoder
-                    .decode(&block.header, block.payload.clone())
+                    .decode(&block.header, block.payload.clone().into_bytes())
                     .unwrap(),
             );
         }

@@ -154,7 +154,12 @@ impl Attempt {
         at.advance(&header).unwrap();
         device.waits = false;
         let payload = Bytes::copy_from_slice(bytes);
-        self.core.push(Block { header, payload }).unwrap();
+        self.core
+            .push(Block {
+                header,
+                payload: payload.into(),
+            })
+            .unwrap();
         Step::Pushed
     }
 }

@@ -227,7 +227,10 @@ fn draw_stream(
             let header = BlockHeader::for_raw(session, stream, at.blocks, at.bytes, &bytes);
             at.advance(&header).unwrap();
             let payload = Bytes::from(bytes);
-            Block { header, payload }
+            Block {
+                header,
+                payload: payload.into(),
+            }
         })
         .collect();
     (blocks, at)
