@@ -118,9 +118,9 @@ fn a_place_that_does_not_hold_the_block_is_refused_and_left_as_it_is() {
     assert_eq!((error, &place), (CryptoError::ForeignBlock, &right));
 
     // What was refused has used up no nonce.
-    let sealed = sealer.seal_in_place(&header, &mut place).unwrap();
+    let stored = sealer.seal_in_place(&header, &mut place).unwrap();
     assert_eq!(
-        (sealed, place.into()),
+        (stored, place.into()),
         known().seal(&header, &payload).unwrap()
     );
 }
