@@ -40,9 +40,7 @@ impl Sealable {
         let end = HEAD.saturating_add(payload.len());
         let mut memory = Vec::with_capacity(end.saturating_add(TAIL));
         memory.extend_from_slice(&[0; HEAD]);
-        for piece in payload.chunks(copy::STRIDE) {
-            memory.extend_from_slice(piece);
-        }
+        copy::append(&mut memory, payload);
         memory.extend_from_slice(&[0; TAIL]);
         Self::Compressed {
             memory,
