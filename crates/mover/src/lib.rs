@@ -92,7 +92,6 @@
 mod block;
 mod checksum;
 mod clock;
-#[cfg(feature = "tls")]
 mod copy;
 #[doc(hidden)]
 pub mod fuzzing;

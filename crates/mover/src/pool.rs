@@ -27,6 +27,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     record: RecordBuffer,
+    /// How many of the bytes are room before those that count.
+    room: usize,
     pool: Option<Arc<Pool>>,
 }
 
@@ -74,6 +76,7 @@ impl Pool {
     fn buffer(self: &Arc<Self>, memory: Option<Vec<u8>>, length: usize) -> Buffer {
         Buffer {
             record: RecordBuffer::with_room(length, memory.unwrap_or_default()),
+            room: 0,
             pool: Some(Arc::clone(self)),
         }
     }
@@ -88,12 +91,32 @@ impl Buffer {
     pub(crate) fn of(payload: &[u8]) -> Self {
         Self {
             record: RecordBuffer::of(payload),
+            room: 0,
             pool: None,
         }
     }
 
+    /// The same, with room before the bytes that come.
+    pub(crate) fn leaving(mut self, room: usize) -> Self {
+        let memory = self.growing();
+        memory.resize(memory.len() + room, 0);
+        self.room = room;
+        self
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.record.payload()
+        self.record.payload().get(self.room..).unwrap_or_default()
+    }
+
+    /// The bytes, from now on with so many more before them, of the room that was left, and
+    /// behind them.
+    pub(crate) fn widen(&mut self, before: usize, behind: usize) -> &mut [u8] {
+        self.room = self.room.saturating_sub(before);
+        let length = self.bytes().len() + behind;
+        let memory = self.growing();
+        memory.resize(memory.len() + behind, 0);
+        let start = memory.len().saturating_sub(length);
+        memory.get_mut(start..).unwrap_or_default()
     }
 
     /// Puts bytes behind those that are there.
@@ -156,6 +179,19 @@ mod tests {
         assert_eq!(two.as_ref(), b"234");
         drop(two);
         assert_eq!(pool.wait(4).unwrap().bytes().as_ptr(), address);
+    }
+
+    #[test]
+    fn room_is_no_part_of_the_bytes_until_they_are_widened() {
+        let mut buffer = Pool::new(1).take(100).leaving(8);
+        assert_eq!(buffer.bytes(), b"");
+        buffer.extend(b"rows");
+        assert_eq!(buffer.bytes(), b"rows");
+        let address = buffer.bytes().as_ptr().addr();
+        assert_eq!(buffer.widen(2, 3), b"\0\0rows\0\0\0");
+        buffer.widen(0, 1).fill(1);
+        assert_eq!(buffer.bytes(), [1; 10]);
+        assert_eq!(buffer.bytes().as_ptr().addr(), address - 2);
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub const MAX_BLOCK_LENGTH: u32 = 4 << 20;
 /// before it, the authentication tag behind it.
 pub const ENCRYPTION_OVERHEAD: u32 = 32;
 
+/// How many of these bytes lie before what was encrypted; the others lie behind it.
+pub const ENCRYPTION_HEAD: u32 = 16;
+
 /// The most stored bytes of any block.
 pub const MAX_STORED_LENGTH: u32 = MAX_BLOCK_LENGTH + ENCRYPTION_OVERHEAD;
 

@@ -10,6 +10,7 @@ use super::budget::Permit;
 use super::error::{BackupError, StreamError};
 use super::gauge::Gauge;
 use super::lane::{Encoded, Lane};
+use super::sealable::Sealable;
 use crate::pool::{Buffer, Pool};
 
 /// A block that waits for a coder.
@@ -78,7 +79,7 @@ impl Coders {
 
     /// An empty buffer for `length` raw bytes. The budgets bound how many are out.
     pub(super) fn buffer(&self, length: usize) -> Buffer {
-        self.0.0.buffers.take(length)
+        Sealable::buffer(&self.0.0.buffers, length)
     }
 
     /// Hands over a block, as soon as few enough wait; it comes out of its lane when those before
@@ -150,21 +151,25 @@ fn encode(encoder: &mut Encoder, job: Job) {
         raw,
         permit,
     } = job;
-    let block = encoder.block(
-        lane.session(),
-        lane.stream(),
-        sequence,
-        offset,
-        raw.freeze(),
-    );
-    match block {
-        Ok((header, payload)) => lane.deliver(Encoded {
-            header,
-            payload,
-            permit,
-        }),
-        Err(error) => lane.fail(StreamError::Compress(error)),
-    }
+    let (session, stream) = (lane.session(), lane.stream());
+    let (header, compressed) = match encoder.encode(session, stream, sequence, offset, raw.bytes())
+    {
+        Ok(block) => block,
+        Err(error) => return lane.fail(StreamError::Compress(error)),
+    };
+    let payload = match compressed {
+        Some(compressed) => {
+            // Its buffer is free before there is another one for the payload.
+            drop(raw);
+            Sealable::compressed(compressed)
+        }
+        None => Sealable::Raw(raw),
+    };
+    lane.deliver(Encoded {
+        header,
+        payload,
+        permit,
+    });
 }
 
 /// Ends the stream of a coder that panics, and lets nobody wait for it.

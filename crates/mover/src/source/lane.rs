@@ -12,13 +12,14 @@ use super::backup_driver::Order;
 use super::budget::{Budget, Permit};
 use super::error::StreamError;
 use super::keys::Sealer;
+use super::sealable::Sealable;
 use crate::Block;
 use crate::proto::Position;
 
 /// A block that was compressed, or not worth it.
 pub(super) struct Encoded {
     pub(super) header: BlockHeader,
-    pub(super) payload: Bytes,
+    pub(super) payload: Sealable,
     pub(super) permit: Permit,
 }
 
@@ -180,14 +181,14 @@ impl Outlet {
     fn send(&mut self, encoded: Encoded) -> Result<(), StreamError> {
         let Encoded {
             header: plain,
-            payload,
+            mut payload,
             mut permit,
         } = encoded;
-        let (header, payload) = match &mut self.sealer {
+        let header = match &mut self.sealer {
             Some(sealer) => sealer
-                .seal(&plain, &payload)
+                .seal(&plain, payload.place())
                 .map_err(StreamError::Encrypt)?,
-            None => (plain, payload),
+            None => plain,
         };
         // The checksum of the raw bytes stands in the plain header only.
         let counted = BlockHeader {
@@ -211,27 +212,29 @@ impl Outlet {
 
 /// A payload that takes its part of the budget as long as anybody holds it.
 struct Kept {
-    payload: Bytes,
+    payload: Sealable,
     _permit: Permit,
 }
 
 impl AsRef<[u8]> for Kept {
     fn as_ref(&self) -> &[u8] {
-        &self.payload
+        self.payload.as_ref()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "encrypt")]
+    use crate::pool::Pool;
 
     const SESSION: Uuid = Uuid::from_u128(7);
 
     fn encoded(lane: &Lane, sequence: u64) -> Encoded {
-        let payload = Bytes::from(vec![u8::try_from(sequence).unwrap(); 10]);
+        let payload = [u8::try_from(sequence).unwrap(); 10];
         Encoded {
             header: BlockHeader::for_raw(SESSION, 0, sequence, sequence * 10, &payload),
-            payload,
+            payload: Sealable::compressed(&payload),
             permit: lane.room(10).unwrap().0,
         }
     }
@@ -290,6 +293,54 @@ mod tests {
         });
         drop(queue.blocking_recv());
         assert!(waiting.join().unwrap().is_ok());
+    }
+
+    #[cfg(feature = "encrypt")]
+    #[test]
+    fn a_payload_is_encrypted_in_its_memory() {
+        use vab_format::codec::Decoder;
+        use vab_format::crypto::{DataKey, SessionSealer};
+
+        let key = DataKey::random().unwrap();
+        let mut session = SessionSealer::new(&key, SESSION).unwrap();
+        let sealer = session.stream(0).unwrap().into();
+        let (orders, mut queue) = mpsc::channel(8);
+        let lane = Lane::new((SESSION, 0), 1000, Some(sealer), orders);
+        let mut decoder = Decoder::with_key(key);
+        for sequence in [0, 1] {
+            let mut encoded = encoded(&lane, sequence);
+            let plain = Bytes::copy_from_slice(encoded.payload.as_ref());
+            if sequence == 1 {
+                let mut raw = Sealable::buffer(&Pool::new(1), 10);
+                raw.extend(&plain);
+                encoded.payload = Sealable::Raw(raw);
+            }
+            let address = encoded.payload.as_ref().as_ptr().addr();
+            lane.deliver(encoded);
+            let Ok(Order::Push(Block { header, payload })) = queue.try_recv() else {
+                panic!("no block");
+            };
+            assert_eq!(payload[16..].as_ptr().addr(), address);
+            assert_eq!(header.verify(&payload), Ok(()));
+            assert_eq!(decoder.decode(&header, payload.into_bytes()), Ok(plain));
+        }
+        assert_eq!(lane.end().unwrap().0.stored_bytes, 2 * 42);
+    }
+
+    #[cfg(feature = "encrypt")]
+    #[test]
+    fn a_payload_that_changed_while_it_waited_is_not_encrypted() {
+        let key = vab_format::crypto::DataKey::random().unwrap();
+        let mut session = vab_format::crypto::SessionSealer::new(&key, SESSION).unwrap();
+        let sealer = session.stream(0).unwrap().into();
+        let (orders, mut queue) = mpsc::channel(8);
+        let lane = Lane::new((SESSION, 0), 1000, Some(sealer), orders);
+        let mut changed = encoded(&lane, 0);
+        changed.payload = Sealable::compressed(&[1; 10]);
+        lane.deliver(changed);
+        assert!(queue.try_recv().is_err());
+        let error = lane.room(1).unwrap_err();
+        assert!(matches!(error, StreamError::Encrypt(_)), "{error}");
     }
 
     #[test]

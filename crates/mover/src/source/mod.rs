@@ -22,6 +22,7 @@ mod query;
 mod restore;
 mod restore_driver;
 mod save;
+mod sealable;
 mod tap;
 mod threads;
 

@@ -61,6 +61,8 @@ pub struct Encoder {
     decompressor: Decompressor,
     /// Where compressors put what they make: for the worst case, and used again for each block.
     scratch: Vec<u8>,
+    /// Where the decompressor puts what it makes of that again.
+    again: Vec<u8>,
     #[cfg(feature = "zstd")]
     zstd: Option<(i32, zstd::bulk::Compressor<'static>)>,
 }
@@ -95,6 +97,7 @@ impl Encoder {
             verify: true,
             decompressor: Decompressor::default(),
             scratch: Vec::new(),
+            again: Vec::new(),
             #[cfg(feature = "zstd")]
             zstd: None,
         })
@@ -113,8 +116,8 @@ impl Encoder {
         self.bottleneck = bottleneck;
     }
 
-    /// Makes a block of 1 to 4 MiB of raw bytes. A block that is not worth compressing stays raw,
-    /// without a copy.
+    /// Makes a block of 1 byte to 4 MiB of raw bytes. A block that is not worth compressing stays
+    /// raw, without a copy.
     ///
     /// # Errors
     /// When compression fails, or did not survive the verification.
@@ -126,39 +129,56 @@ impl Encoder {
         offset: u64,
         raw: Bytes,
     ) -> Result<(BlockHeader, Bytes), CompressError> {
-        let header = BlockHeader::for_raw(session, stream, sequence, offset, &raw);
-        let Some((codec, length)) = self.compress(&raw)? else {
-            return Ok((header, raw));
-        };
+        let (header, compressed) = self.encode(session, stream, sequence, offset, &raw)?;
         // In memory of its own size, so that who keeps it pays for no more.
-        let payload = self.scratch.get(..length).unwrap_or_default();
-        let payload = Bytes::copy_from_slice(payload);
+        let compressed = compressed.map(Bytes::copy_from_slice);
+        Ok((header, compressed.unwrap_or(raw)))
+    }
+
+    /// The same without memory for the payload: it lies in the encoder until the next block is
+    /// made. `None` when the raw bytes are the payload.
+    ///
+    /// # Errors
+    /// As [`Encoder::block`].
+    pub fn encode(
+        &mut self,
+        session: Uuid,
+        stream: u16,
+        sequence: u64,
+        offset: u64,
+        raw: &[u8],
+    ) -> Result<(BlockHeader, Option<&[u8]>), CompressError> {
+        let header = BlockHeader::for_raw(session, stream, sequence, offset, raw);
+        let Some((codec, length)) = self.compress(raw)? else {
+            return Ok((header, None));
+        };
         if self.verify {
-            self.check(&header, codec, &raw, &payload)?;
+            self.check(&header, codec, raw, length)?;
         }
+        let payload = self.scratch.get(..length).unwrap_or_default();
         let header = BlockHeader {
             codec,
             // Shorter than the raw bytes, whose length fits.
             stored_length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
-            stored_crc: checksum::crc32c(&payload),
+            stored_crc: checksum::crc32c(payload),
             ..header
         };
-        Ok((header, payload))
+        Ok((header, Some(payload)))
     }
 
     fn check(
         &mut self,
         header: &BlockHeader,
         codec: Codec,
-        raw: &Bytes,
-        payload: &Bytes,
+        raw: &[u8],
+        length: usize,
     ) -> Result<(), CompressError> {
-        let result = self
-            .decompressor
-            .decompress(codec, header.raw_length, payload.clone());
-        let source = match result {
-            Ok(again) if again == *raw => return Ok(()),
-            Ok(_) => None,
+        grow(&mut self.again, raw.len());
+        let payload = self.scratch.get(..length).unwrap_or_default();
+        let again = self.again.get_mut(..raw.len()).unwrap_or_default();
+        let source = match self.decompressor.decompress_into(codec, payload, again) {
+            Ok(()) if again == raw => return Ok(()),
+            Ok(()) => None,
             Err(error) => Some(error),
         };
         Err(CompressError::Mismatch {
@@ -224,19 +244,13 @@ impl Encoder {
 
     #[cfg(feature = "lz4")]
     fn lz4(&mut self, raw: &[u8]) -> Result<Option<usize>, CompressError> {
-        self.reserve(lz4_flex::block::get_maximum_output_size(raw.len()));
+        let most = lz4_flex::block::get_maximum_output_size(raw.len());
+        grow(&mut self.scratch, most);
         let compressed = lz4_flex::block::compress_into(raw, &mut self.scratch);
         compressed.map(Some).map_err(|error| CompressError::Failed {
             codec: Codec::Lz4,
             reason: error.to_string(),
         })
-    }
-
-    #[cfg(any(feature = "lz4", feature = "zstd"))]
-    fn reserve(&mut self, bytes: usize) {
-        if self.scratch.len() < bytes {
-            self.scratch.resize(bytes, 0);
-        }
     }
 
     #[cfg(feature = "zstd")]
@@ -245,7 +259,7 @@ impl Encoder {
             codec: Codec::Zstd,
             reason: error.to_string(),
         };
-        self.reserve(zstd::compress_bound(raw.len()));
+        grow(&mut self.scratch, zstd::compress_bound(raw.len()));
         if self.zstd.as_ref().is_none_or(|(has, _)| *has != level) {
             let compressor = zstd::bulk::Compressor::new(level).map_err(failed)?;
             self.zstd = Some((level, compressor));
@@ -265,6 +279,15 @@ impl Encoder {
         Err(CompressError::NotSupported {
             compression: Compression::Zstd { level },
         })
+    }
+}
+
+/// Memory that is used again, of at least so many bytes.
+fn grow(memory: &mut Vec<u8>, bytes: usize) {
+    if memory.len() < bytes {
+        // Not `resize`: what lies there is of no use, and zeros from the system cost nothing.
+        *memory = Vec::new();
+        *memory = vec![0; bytes];
     }
 }
 
@@ -311,6 +334,31 @@ mod tests {
     }
 
     #[test]
+    fn a_block_has_the_same_bytes_with_and_without_memory_of_its_own() {
+        for compression in all() {
+            let (mut one, mut two) = (
+                Encoder::new(compression).unwrap(),
+                Encoder::new(compression).unwrap(),
+            );
+            // Larger, smaller and again: what the block before left in the memory is not seen.
+            for raw in [
+                vec![7; 50_000],
+                vec![1; 900],
+                noise(9000).into(),
+                vec![2; 70_000],
+            ] {
+                let (header, payload) = block(&mut one, &raw.clone().into());
+                let (again, compressed) = two
+                    .encode(Uuid::from_u128(1), 2, 3, 4_000_000, &raw)
+                    .unwrap();
+                assert_eq!(again, header);
+                assert_eq!(compressed.unwrap_or(&raw), payload);
+                assert_eq!(compressed.is_none(), header.codec == Codec::Raw);
+            }
+        }
+    }
+
+    #[test]
     fn noise_stays_raw() {
         for compression in all() {
             let mut encoder = Encoder::new(compression).unwrap();
@@ -340,6 +388,38 @@ mod tests {
         ] {
             encoder.set_bottleneck(bottleneck);
             assert_eq!(block(&mut encoder, &raw).0.codec, codec);
+        }
+    }
+
+    #[cfg(any(feature = "lz4", feature = "zstd"))]
+    #[test]
+    fn what_does_not_survive_is_refused() {
+        let raw = [1; 10_000];
+        for compression in all() {
+            let mut encoder = Encoder::new(compression).unwrap();
+            let Ok(Some((codec, length))) = encoder.compress(&raw) else {
+                continue;
+            };
+            let header = BlockHeader::for_raw(Uuid::from_u128(1), 2, 3, 4_000_000, &raw);
+            assert_eq!(encoder.check(&header, codec, &raw, length), Ok(()));
+            let mut other = raw;
+            other[9999] = 2;
+            for (raw, length) in [
+                (other.as_slice(), length),
+                (&raw, length - 1),
+                (&raw[1..], length),
+            ] {
+                let error = encoder.check(&header, codec, raw, length).unwrap_err();
+                let found = matches!(
+                    error,
+                    CompressError::Mismatch {
+                        stream: 2,
+                        sequence: 3,
+                        ..
+                    }
+                );
+                assert!(found, "{compression}: {error}");
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::derive::{SALT, TAG, nonce, session_cipher, stream_mask};
 use super::key::{DataKey, random};
 use crate::block::{BlockFlags, BlockHeader};
 use crate::checksum;
-use crate::limits::{ENCRYPTION_OVERHEAD, MAX_STREAMS};
+use crate::limits::{ENCRYPTION_HEAD, ENCRYPTION_OVERHEAD, MAX_STREAMS};
 use crate::stream::StreamEnd;
 
 /// Encrypts one session: gives each of its streams a sealer, once.
@@ -41,7 +41,15 @@ impl SessionSealer {
     /// # Errors
     /// When the operating system gives no random numbers.
     pub fn new(data_key: &DataKey, session: Uuid) -> Result<Self, CryptoError> {
-        let salt = random()?;
+        Self::salted(data_key, session, random()?)
+    }
+
+    /// The salt is never used for two sessions of a file.
+    pub(super) fn salted(
+        data_key: &DataKey,
+        session: Uuid,
+        salt: [u8; SALT],
+    ) -> Result<Self, CryptoError> {
         let cipher = session_cipher(data_key, session, &salt).ok_or(CryptoError::Cipher)?;
         Ok(Self {
             data_key: data_key.clone(),
@@ -78,23 +86,33 @@ impl SessionSealer {
 /// into its page than the source does; the salt shifts by 16.
 const STRIDE: usize = 1024;
 
+const _: () = assert!(SALT == ENCRYPTION_HEAD as usize);
+const _: () = assert!(SALT + TAG == ENCRYPTION_OVERHEAD as usize);
+
 impl StreamSealer {
-    /// Encrypts the next block of the stream: the header and payload that will be stored.
+    /// Encrypts the next block of the stream where it lies: gives the header that will be stored.
+    ///
+    /// `place` holds the payload with [`ENCRYPTION_HEAD`] bytes of room before it and the rest of
+    /// [`ENCRYPTION_OVERHEAD`] behind it; then it is, as a whole, the payload that will be stored.
     ///
     /// # Errors
-    /// When the block is of another stream, or not the next one.
-    pub fn seal(
+    /// When the block is of another stream, or not the next one; `place` is as it was then.
+    pub fn seal_in_place(
         &mut self,
         header: &BlockHeader,
-        payload: &[u8],
-    ) -> Result<(BlockHeader, Bytes), CryptoError> {
+        place: &mut [u8],
+    ) -> Result<BlockHeader, CryptoError> {
         let ours = header.session == self.session && header.stream == self.stream;
         let stored_length = header.stored_length.checked_add(ENCRYPTION_OVERHEAD);
         let (true, false, Some(stored_length)) = (ours, header.is_encrypted(), stored_length)
         else {
             return Err(CryptoError::ForeignBlock);
         };
-        if header.verify(payload).is_err() {
+        let Some((salt, plain, tag)) = parts(place) else {
+            return Err(CryptoError::ForeignBlock);
+        };
+        // The last look at what only a restore could find wrong once it is encrypted.
+        if header.verify(plain).is_err() {
             return Err(CryptoError::ForeignBlock);
         }
         if header.sequence != self.next {
@@ -113,9 +131,30 @@ impl StreamSealer {
             raw_crc: 0,
             ..*header
         };
-        let payload = self.encrypt(&sealed, payload)?;
-        sealed.stored_crc = checksum::crc32c(&payload);
-        Ok((sealed, payload))
+        *salt = self.salt;
+        *tag = self.encrypt(&sealed, plain)?;
+        sealed.stored_crc = checksum::crc32c(place);
+        Ok(sealed)
+    }
+
+    /// The same for a payload that has no room around it, and is copied: the header and payload
+    /// that will be stored.
+    ///
+    /// # Errors
+    /// As [`StreamSealer::seal_in_place`].
+    pub fn seal(
+        &mut self,
+        header: &BlockHeader,
+        payload: &[u8],
+    ) -> Result<(BlockHeader, Bytes), CryptoError> {
+        let mut place = Vec::with_capacity(SALT + payload.len() + TAG);
+        place.extend_from_slice(&[0; SALT]);
+        for piece in payload.chunks(STRIDE) {
+            place.extend_from_slice(piece);
+        }
+        place.extend_from_slice(&[0; TAG]);
+        let header = self.seal_in_place(header, &mut place)?;
+        Ok((header, place.into()))
     }
 
     /// The end of the stream as it is stored: its checksum is masked, as it would tell something of
@@ -128,22 +167,22 @@ impl StreamSealer {
         end
     }
 
-    fn encrypt(&self, header: &BlockHeader, payload: &[u8]) -> Result<Bytes, CryptoError> {
-        let mut out = Vec::with_capacity(SALT + payload.len() + TAG);
-        out.extend_from_slice(&self.salt);
-        for piece in payload.chunks(STRIDE) {
-            out.extend_from_slice(piece);
-        }
+    fn encrypt(&self, header: &BlockHeader, plain: &mut [u8]) -> Result<[u8; TAG], CryptoError> {
         let nonce = Nonce::assume_unique_for_key(nonce(header.stream, header.sequence));
         let bound = Aad::from(associated_data(header));
-        let plain = out.get_mut(SALT..).ok_or(CryptoError::Cipher)?;
-        let tag = self
-            .cipher
+        self.cipher
             .seal_in_place_separate_tag(nonce, bound, plain)
-            .map_err(|_| CryptoError::Cipher)?;
-        out.extend_from_slice(tag.as_ref());
-        Ok(out.into())
+            .ok()
+            .and_then(|tag| tag.as_ref().try_into().ok())
+            .ok_or(CryptoError::Cipher)
     }
+}
+
+/// The rooms for salt and tag, and what lies between.
+fn parts(place: &mut [u8]) -> Option<(&mut [u8; SALT], &mut [u8], &mut [u8; TAG])> {
+    let (salt, rest) = place.split_first_chunk_mut()?;
+    let (plain, tag) = rest.split_last_chunk_mut()?;
+    Some((salt, plain, tag))
 }
 
 /// What a block's header says of it, apart from the checksums.

@@ -1,11 +1,13 @@
 use bytes::Bytes;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::{CryptoError, DataKey, SessionSealer, StreamSealer};
 use crate::block::BlockHeader;
 use crate::checksum;
 use crate::codec::{Compression, ContentError, Decoder, Encoder};
 use crate::stream::StreamEnd;
+use crate::testing::noise;
 
 const SESSION: Uuid = Uuid::from_u128(1);
 
@@ -37,6 +39,89 @@ fn a_block_comes_back_with_the_key_only() {
     assert_eq!(
         open(&mut Decoder::with_key(other)),
         Err(ContentError::NotAuthentic)
+    );
+}
+
+/// With this key, session and salt the bytes below were written by the first version.
+fn known() -> StreamSealer {
+    let key = DataKey::from_parts(Uuid::from_u128(9), Zeroizing::new([3; 32]));
+    let mut session = SessionSealer::salted(&key, SESSION, *b"salt of 16 bytes").unwrap();
+    session.stream(5).unwrap()
+}
+
+/// Its first two blocks, in plain: short, and of a usual length.
+fn blocks() -> [(BlockHeader, Bytes); 2] {
+    let (short, long) = (Bytes::from_static(b"pages"), noise(1 << 20));
+    [
+        (BlockHeader::for_raw(SESSION, 5, 0, 0, &short), short),
+        (BlockHeader::for_raw(SESSION, 5, 1, 5, &long), long),
+    ]
+}
+
+/// A payload with room around it.
+fn place(payload: &[u8]) -> Vec<u8> {
+    [&[0xEE; 16], payload, &[0xEE; 16]].concat()
+}
+
+#[test]
+fn the_stored_bytes_are_those_of_the_first_version() {
+    let mut sealer = known();
+    let [short, long] = blocks();
+
+    let (header, payload) = sealer.seal(&short.0, &short.1).unwrap();
+    let mut due = b"salt of 16 bytes".to_vec();
+    due.extend([
+        80, 214, 222, 56, 23, 159, 116, 113, 89, 53, 95, 247, 107, 55, 71,
+    ]);
+    due.extend([44, 254, 222, 3, 8, 144]);
+    assert_eq!(payload, due);
+    assert_eq!(header.encode()[60..], [218, 37, 104, 116]);
+
+    let (header, payload) = sealer.seal(&long.0, &long.1).unwrap();
+    assert_eq!(payload.len(), (1 << 20) + 32);
+    assert_eq!(header.stored_crc, checksum::crc32c(&payload));
+    assert_eq!(header.encode()[60..], [35, 75, 67, 159]);
+}
+
+#[test]
+fn a_block_that_is_sealed_where_it_lies_gets_the_same_bytes() {
+    let (mut one, mut two) = (known(), known());
+    for (header, payload) in blocks() {
+        let mut place = place(&payload);
+        let sealed = one.seal_in_place(&header, &mut place).unwrap();
+        assert_eq!((sealed, place.into()), two.seal(&header, &payload).unwrap());
+    }
+}
+
+#[test]
+fn a_place_that_does_not_hold_the_block_is_refused_and_left_as_it_is() {
+    let mut sealer = known();
+    let [(header, payload), (next, _)] = blocks();
+    let right = place(&payload);
+    let mut changed = right.clone();
+    changed[17] ^= 1;
+    let (short, empty) = (right[..right.len() - 1].to_vec(), Vec::new());
+    for wrong in [
+        changed,
+        payload.to_vec(),
+        short,
+        vec![0; 31],
+        vec![0; 32],
+        empty,
+    ] {
+        let mut place = wrong.clone();
+        let error = sealer.seal_in_place(&header, &mut place).unwrap_err();
+        assert_eq!((error, place), (CryptoError::ForeignBlock, wrong));
+    }
+    let mut place = right.clone();
+    let error = sealer.seal_in_place(&next, &mut place).unwrap_err();
+    assert_eq!((error, &place), (CryptoError::ForeignBlock, &right));
+
+    // What was refused has used up no nonce.
+    let stored = sealer.seal_in_place(&header, &mut place).unwrap();
+    assert_eq!(
+        (stored, place.into()),
+        known().seal(&header, &payload).unwrap()
     );
 }
 

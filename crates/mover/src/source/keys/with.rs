@@ -1,7 +1,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use uuid::Uuid;
 use vab_format::block::BlockHeader;
 use vab_format::codec::Decoder;
@@ -216,13 +215,20 @@ impl Sealer {
     pub(in crate::source) fn seal(
         &mut self,
         header: &BlockHeader,
-        payload: &[u8],
-    ) -> Result<(BlockHeader, Bytes), KeyError> {
-        Ok(self.0.seal(header, payload)?)
+        place: &mut [u8],
+    ) -> Result<BlockHeader, KeyError> {
+        Ok(self.0.seal_in_place(header, place)?)
     }
 
     pub(in crate::source) const fn end(&self, end: StreamEnd) -> StreamEnd {
         self.0.end(end)
+    }
+}
+
+#[cfg(test)]
+impl From<StreamSealer> for Sealer {
+    fn from(sealer: StreamSealer) -> Self {
+        Self(sealer)
     }
 }
 

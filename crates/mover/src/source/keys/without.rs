@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use uuid::Uuid;
 use vab_format::block::BlockHeader;
 use vab_format::codec::Decoder;
@@ -69,8 +68,8 @@ impl Sealer {
     pub(in crate::source) fn seal(
         &mut self,
         _: &BlockHeader,
-        _: &[u8],
-    ) -> Result<(BlockHeader, Bytes), KeyError> {
+        _: &mut [u8],
+    ) -> Result<BlockHeader, KeyError> {
         match *self {}
     }
 
