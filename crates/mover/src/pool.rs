@@ -50,6 +50,44 @@ impl Pool {
         self.buffer(bytes, length)
     }
 
+    /// Counts a buffer of somebody else's as one that is out, as soon as fewer than the limit are;
+    /// false when the pool is closed. It counts until [`Pool::leave`].
+    pub(crate) fn enter(&self) -> bool {
+        let mut state = self
+            .returned
+            .wait_while(self.lock(), |state| {
+                !state.closed && state.out >= self.limit
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return false;
+        }
+        state.out += 1;
+        true
+    }
+
+    /// A buffer of somebody else's is out no more.
+    pub(crate) fn leave(&self) {
+        let mut state = self.lock();
+        state.out = state.out.saturating_sub(1);
+        drop(state);
+        self.returned.notify_one();
+    }
+
+    /// Frees idle buffers, so that they and those that are out are not more than the limit.
+    pub(crate) fn shed(&self) {
+        let mut state = self.lock();
+        let idle = self.limit.saturating_sub(state.out).min(state.free.len());
+        let spare = state.free.split_off(idle);
+        drop(state);
+        drop(spare);
+    }
+
+    /// The most buffers that may be out.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// An empty buffer, as soon as fewer than the limit are out; `None` when the pool is closed.
     pub(crate) fn wait(self: &Arc<Self>, length: usize) -> Option<Buffer> {
         let mut state = self
@@ -204,6 +242,26 @@ mod tests {
         });
         pool.close();
         assert!(waiting.join().unwrap());
+        drop(held);
+    }
+
+    #[test]
+    fn what_is_elsewhere_counts_as_out_and_idle_buffers_make_way_for_it() {
+        let pool = Pool::new(2);
+        let copies = [pool.wait(1).unwrap(), pool.wait(1).unwrap()];
+        drop(copies);
+        assert!(pool.enter());
+        pool.shed();
+        assert_eq!(pool.lock().free.len(), 1);
+        let held = pool.wait(1).unwrap();
+        let waiting = std::thread::spawn({
+            let pool = Arc::clone(&pool);
+            move || pool.enter()
+        });
+        pool.leave();
+        assert!(waiting.join().unwrap());
+        pool.close();
+        assert!(!pool.enter());
         drop(held);
     }
 }

@@ -1,5 +1,7 @@
 //! The memory of one command.
 
+use crate::memory::{KeptBuffer, Lease};
+
 /// The memory of one command, owned by whoever may touch it.
 ///
 /// A buffer moves with its command from side to side, so the side that gave it away cannot reach
@@ -11,8 +13,8 @@ pub(crate) enum Buffer {
     None,
     /// Memory of this process.
     Owned(Vec<u8>),
-    /// Memory of this process that begins a page.
-    Aligned(Aligned),
+    /// Memory of a set of this process.
+    Leased(Lease),
     /// Memory that the server lends.
     #[cfg(any(target_os = "linux", windows))]
     Mapped(crate::native::Zone),
@@ -24,7 +26,7 @@ impl Buffer {
         match self {
             Self::None => &[],
             Self::Owned(bytes) => bytes,
-            Self::Aligned(aligned) => aligned.bytes(),
+            Self::Leased(lease) => lease.bytes(),
             #[cfg(any(target_os = "linux", windows))]
             Self::Mapped(zone) => zone.bytes(),
         }
@@ -35,9 +37,18 @@ impl Buffer {
         match self {
             Self::None => &mut [],
             Self::Owned(bytes) => bytes,
-            Self::Aligned(aligned) => aligned.bytes_mut(),
+            Self::Leased(lease) => lease.bytes_mut(),
             #[cfg(any(target_os = "linux", windows))]
             Self::Mapped(zone) => zone.bytes_mut(),
+        }
+    }
+
+    /// Keeps the first `size` bytes beyond the command; gives itself back if they cannot be kept.
+    pub(crate) fn keep(self, size: usize) -> Result<KeptBuffer, Self> {
+        match self {
+            Self::Leased(lease) => lease.keep(size).map_err(Self::Leased),
+            // The memory is another side's, or used again by ours for the next command.
+            other => Err(other),
         }
     }
 }
@@ -67,7 +78,7 @@ impl Aligned {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.start..).unwrap_or_default()
     }
 }
@@ -79,7 +90,7 @@ mod tests {
     #[test]
     fn an_aligned_buffer_begins_a_page_and_has_its_length() {
         for length in [0, 1, 512, 4096, 1 << 20] {
-            let mut buffer = Buffer::Aligned(Aligned::new(length));
+            let mut buffer = Aligned::new(length);
             assert_eq!(buffer.bytes().len(), length);
             assert_eq!(buffer.bytes_mut().len(), length);
             assert_eq!(buffer.bytes().as_ptr().align_offset(4096), 0);

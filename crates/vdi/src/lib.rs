@@ -65,6 +65,8 @@
 //!   state does not compile.
 //! * A command's bytes can be reached only before it is completed; completing consumes it. A
 //!   dropped command is completed with an error, never silently.
+//! * A write command's memory can be kept beyond it without a copy ([`WriteCommand::keep`]) where it
+//!   is this process's: with [`memory::Hub`]. Other back ends say no, and the caller copies.
 //! * A [`Device`] moves between threads, and one thread at a time serves it. Serve all devices of
 //!   a set at once: the engine spreads its stream over all of them.
 //! * `ClearError` is answered inside. What a pipe-like device does not have is answered with
@@ -141,7 +143,7 @@ pub mod windows;
 
 pub use client::{
     AbortHandle, Command, CompleteCommand, ConfiguredSet, CreatedSet, Device, Event, FlushCommand,
-    OpenSet, ReadCommand, Refused, Transport, Waited, WriteCommand,
+    OpenSet, ReadCommand, Refused, TakenWrite, Transport, Waited, WriteCommand,
 };
 pub use code::{CommandCode, CompletionCode, Features, VdCode};
 pub use config::{MAX_DEVICES, SetConfig};
@@ -152,4 +154,5 @@ pub use error::{
     OpenError, WaitError,
 };
 pub use geometry::Geometry;
+pub use memory::KeptBuffer;
 pub use name::DeviceName;

@@ -89,6 +89,8 @@ pub(crate) trait ClientSetLink: Send + Sync + fmt::Debug {
 pub(crate) trait ClientDeviceLink: Send + fmt::Debug {
     fn receive(&self, timeout: Option<Duration>) -> Result<Received, DeviceError>;
     fn complete(&self, completion: Completion) -> Result<(), DeviceError>;
+    /// How many buffers may be kept from now on; nothing where the memory is another process's.
+    fn keep_at_most(&self, _buffers: usize) {}
 }
 
 /// An engine's set.

@@ -46,6 +46,8 @@ suite! {
     a_dropped_device_aborts_the_set
     an_abort_wakes_the_task_that_waits
     more_bytes_than_asked_for_are_refused
+    bytes_are_kept_or_the_command_stays_as_it_was
+    a_command_dropped_after_its_bytes_were_kept_fails_the_operation
 }
 
 const LENGTH: usize = 300_000;
@@ -364,4 +366,66 @@ fn more_bytes_than_asked_for_are_refused(both: &Both) {
     }
     drop(other);
     assert!(set.close().is_err());
+}
+
+fn bytes_are_kept_or_the_command_stays_as_it_was(both: &Both) {
+    let (set, devices, mut other) = both.pair(1, Direction::Backup);
+    let device = devices.into_iter().next().unwrap();
+    device.keep_at_most(3);
+    let mut device = Device::new(device).unwrap();
+    let engine = other.devices().pop().unwrap();
+    let engine = thread::spawn(move || write_all(0, engine));
+    let (kept, copied) = run(async {
+        let (mut kept, mut copied) = (Vec::new(), Vec::new());
+        while let Event::Command(command) = device.next_command().await.unwrap() {
+            match command {
+                Command::Write(write) => match write.keep() {
+                    Ok((bytes, taken)) => {
+                        kept.push(bytes);
+                        taken.complete().await.unwrap();
+                    }
+                    Err(write) => {
+                        copied.extend_from_slice(write.data());
+                        write.complete().await.unwrap();
+                    }
+                },
+                Command::Flush(flush) => flush.complete().await.unwrap(),
+                Command::Complete(complete) => complete.complete().await.unwrap(),
+                Command::Read(_) => panic!("a backup"),
+            }
+        }
+        (kept, copied)
+    });
+    engine.join().unwrap().unwrap();
+    other.close().unwrap();
+    set.close().unwrap();
+    // Either none, because the memory is the other process's, or the first three.
+    assert!(matches!(kept.len(), 0 | 3));
+    let mut saved: Vec<u8> = kept.iter().flat_map(|it| it.as_ref().to_vec()).collect();
+    saved.extend(copied);
+    assert!(saved == content(0, LENGTH));
+}
+
+fn a_command_dropped_after_its_bytes_were_kept_fails_the_operation(both: &Both) {
+    let (_set, devices, mut other) = both.pair(1, Direction::Backup);
+    let device = devices.into_iter().next().unwrap();
+    device.keep_at_most(1);
+    let mut device = Device::new(device).unwrap();
+    let engine = other.devices().pop().unwrap();
+    let engine = thread::spawn(move || write_all(0, engine));
+    run(async {
+        let Event::Command(Command::Write(write)) = device.next_command().await.unwrap() else {
+            panic!("a write comes first")
+        };
+        drop(write.keep());
+        // Others may have been on their way.
+        while device.next_command().await.is_ok() {}
+    });
+    assert!(matches!(
+        engine.join().unwrap(),
+        Err(EngineError::Failed {
+            code: CompletionCode::OPERATION_ABORTED,
+            ..
+        })
+    ));
 }

@@ -92,3 +92,41 @@ suite! {
         a_lost_client_is_seen_on_every_device
     }
 }
+
+/// Only memory of this process can be kept.
+mod keep {
+    use super::common::{Both, memory};
+    use super::transfer_case::keep;
+
+    #[test]
+    fn what_is_kept_stays_while_the_engine_goes_on() {
+        keep::what_is_kept_stays_while_the_engine_goes_on(&memory());
+    }
+
+    #[test]
+    fn no_more_is_kept_than_was_said() {
+        keep::no_more_is_kept_than_was_said(&memory());
+    }
+
+    #[test]
+    fn what_is_kept_outlives_a_lost_engine() {
+        keep::what_is_kept_outlives_a_lost_engine(&memory());
+    }
+
+    #[test]
+    fn a_command_that_is_dropped_after_its_bytes_were_kept_fails_the_operation() {
+        keep::a_command_that_is_dropped_after_its_bytes_were_kept_fails_the_operation(&memory());
+    }
+
+    #[test]
+    fn memory_of_another_process_is_not_kept() {
+        let mut others: Vec<Both> = Vec::new();
+        #[cfg(any(unix, windows))]
+        others.extend([super::common::pipe(), super::common::plain_pipe()]);
+        #[cfg(any(target_os = "linux", windows))]
+        others.extend(super::common::native());
+        for both in &others {
+            keep::memory_of_another_process_is_not_kept(both);
+        }
+    }
+}

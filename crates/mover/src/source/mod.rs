@@ -14,6 +14,7 @@ mod feed;
 mod gauge;
 mod keys;
 mod lane;
+mod lent;
 mod memory;
 mod offer;
 mod options;

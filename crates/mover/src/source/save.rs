@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use vab_format::block::BlockHeader;
 use vab_format::limits::ENCRYPTION_OVERHEAD;
-use vab_vdi::{Command, CompletionCode, Device, DeviceError, Event};
+use vab_vdi::{Command, CompletionCode, Device, DeviceError, Event, TakenWrite, WriteCommand};
 
 use super::backup_driver::Order;
 use super::board::Board;
@@ -15,6 +16,7 @@ use super::coders::{Coders, Job};
 use super::error::StreamError;
 use super::gauge::Gauge;
 use super::lane::Lane;
+use super::lent;
 use super::progress::Progress;
 use super::tap::Tap;
 use crate::Block;
@@ -39,7 +41,7 @@ pub(super) struct Saver {
 /// How bytes become blocks.
 #[derive(Clone)]
 pub(super) enum Way {
-    /// The buffer that they are gathered in is the payload.
+    /// The buffer that they are gathered in, or the engine's own, is the payload.
     Plain { pool: Arc<Pool> },
     /// Coders make the payload of it.
     Coded {
@@ -64,18 +66,14 @@ const STRIDE: usize = 64 * 1024;
 impl Saver {
     /// Serves the device until the engine closes it. Gives the totals of the stream.
     pub(super) fn run(mut self, device: &Device) -> Result<Position, StreamError> {
+        // What is kept takes the memory of the greatest transfer; that has to be what a block has.
+        let transfer = usize::try_from(device.configuration().geometry.max_transfer());
+        if transfer == Ok(self.block_size) {
+            device.keep_at_most(self.way.lendable());
+        }
         loop {
             match device.next_command(None)? {
-                Event::Command(Command::Write(write)) => {
-                    if let Some(tap) = &mut self.tap {
-                        tap(write.data());
-                    }
-                    if let Err(error) = self.take(write.data()) {
-                        write.fail(CompletionCode::OPERATION_ABORTED)?;
-                        return Err(error);
-                    }
-                    write.complete()?;
-                }
+                Event::Command(Command::Write(write)) => self.save(write)?,
                 Event::Command(Command::Flush(flush)) => match self.make_durable() {
                     Ok(()) => flush.complete()?,
                     Err(error) => {
@@ -106,7 +104,34 @@ impl Saver {
         }
     }
 
-    /// Copies bytes of the engine; its buffer may not be kept.
+    /// Serves a command. Bytes that are a block as they are stay where they lie, if that may be;
+    /// others are copied.
+    fn save(&mut self, mut write: WriteCommand<'_>) -> Result<(), StreamError> {
+        if let Some(tap) = &mut self.tap {
+            tap(write.data());
+        }
+        if self.open.is_none() && write.data().len() == self.block_size {
+            match self.way.keep(write) {
+                Ok((payload, taken)) => {
+                    let crc = checksum::crc32c(&payload);
+                    if let Err(error) = self.push(payload, crc) {
+                        taken.fail(CompletionCode::OPERATION_ABORTED)?;
+                        return Err(error);
+                    }
+                    self.tell();
+                    return Ok(taken.complete()?);
+                }
+                Err(back) => write = back,
+            }
+        }
+        if let Err(error) = self.take(write.data()) {
+            write.fail(CompletionCode::OPERATION_ABORTED)?;
+            return Err(error);
+        }
+        Ok(write.complete()?)
+    }
+
+    /// Copies bytes of the engine, whose buffer is not kept.
     fn take(&mut self, mut data: &[u8]) -> Result<(), StreamError> {
         while !data.is_empty() {
             let mut open = match self.open.take() {
@@ -138,25 +163,29 @@ impl Saver {
         } = open;
         match permit {
             Some(permit) => self.encode(buffer, permit)?,
-            None => self.push(buffer, crc)?,
+            None => self.push(buffer.freeze(), crc)?,
         }
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&self) {
         (self.progress)(Progress {
             stream: self.stream,
             bytes: self.at.bytes,
             blocks: self.at.blocks,
         });
-        Ok(())
     }
 
-    /// The buffer is the payload.
-    fn push(&mut self, buffer: Buffer, crc: u32) -> Result<(), StreamError> {
+    /// The bytes are the payload.
+    fn push(&mut self, payload: Bytes, crc: u32) -> Result<(), StreamError> {
         let Position { blocks, bytes, .. } = self.at;
-        let length = u32::try_from(buffer.bytes().len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let header =
             BlockHeader::for_checksum(self.session, self.stream, blocks, bytes, (length, crc));
         let block = Block {
             header,
-            payload: buffer.freeze().into(),
+            payload: payload.into(),
         };
         // The position is ours: the block is the next one by construction.
         self.at
@@ -254,6 +283,27 @@ impl Way {
                     permit: Some(permit),
                 })
             }
+        }
+    }
+
+    /// How many buffers of a device may be kept.
+    fn lendable(&self) -> usize {
+        match self {
+            Self::Plain { pool } => pool.limit(),
+            // A coder needs its own, with room around the bytes for what encryption adds.
+            Self::Coded { .. } => 0,
+        }
+    }
+
+    /// Keeps the bytes of a command, when there is room for a block; gives it back if they have to
+    /// be copied.
+    fn keep<'d>(
+        &self,
+        write: WriteCommand<'d>,
+    ) -> Result<(Bytes, TakenWrite<'d>), WriteCommand<'d>> {
+        match self {
+            Self::Plain { pool } => lent::keep(pool, write),
+            Self::Coded { .. } => Err(write),
         }
     }
 

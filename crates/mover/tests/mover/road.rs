@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::{Engine, movers, quick, set_of, stream_bytes};
+use crate::support::{Engine, assert_streams, movers, quick, restore, set_of, stream_bytes};
+use vab_vdi::Direction;
 use vab_vdi::memory::Hub;
 
 async fn there_and_back(devices: usize, length: usize) {
@@ -79,6 +80,44 @@ async fn an_empty_stream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_backups_at_once() {
     tokio::join!(there_and_back(2, 3_000_000), there_and_back(3, 3_000_000));
+}
+
+/// Whole blocks are taken over from the device, others are gathered; the stream is the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transfers_of_any_sizes_are_one_stream() {
+    const LENGTH: usize = 30_000_000;
+    let (store, server, source) = movers(quick()).await;
+    let hub = Hub::new();
+    let session = source.begin_backup("job", 2).await.unwrap();
+    let (set, devices, engine) = set_of(&hub, "save", 2, |engine| {
+        engine.run(Direction::Backup, |stream, device| {
+            let bytes = stream_bytes(stream, LENGTH);
+            let mut rest = &bytes[..];
+            let sizes = [1 << 20, 1 << 20, 512, (1 << 20) - 512, 1 << 20, 1 << 20, 77];
+            for size in sizes.into_iter().cycle().skip(usize::from(stream)) {
+                let (now, later) = rest.split_at(rest.len().min(size));
+                device.write(now)?;
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+                // From time to time a block ends early.
+                if size == 77 && rest.len().is_multiple_of(2) {
+                    device.flush()?;
+                }
+            }
+            device.complete()
+        })
+    });
+    let streamed = session.run(devices, |_| ()).await.unwrap();
+    engine.join().unwrap().unwrap();
+    set.close().unwrap();
+    streamed.commit("facts").await.unwrap();
+    for stream in 0..2 {
+        assert!(store.saved()[0].stream(stream) == stream_bytes(stream, LENGTH));
+    }
+    assert_streams(&restore(&source, 2).await, LENGTH);
+    server.stop().await;
 }
 
 #[tokio::test]

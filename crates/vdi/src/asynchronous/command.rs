@@ -7,6 +7,7 @@ use super::device::Device;
 use super::worker::{Given, Verdict};
 use crate::code::{CommandCode, CompletionCode};
 use crate::error::DeviceError;
+use crate::memory::KeptBuffer;
 
 /// A command of the engine.
 ///
@@ -57,13 +58,55 @@ impl<'d> WriteCommand<'d> {
             .unwrap_or_default()
     }
 
+    /// Keeps the bytes beyond the command, without a copy. As [`crate::WriteCommand::keep`]; how
+    /// many may be kept is said before, with [`crate::Device::keep_at_most`].
+    ///
+    /// # Errors
+    /// The command itself, as it was, when its memory cannot be kept. Copy the bytes then.
+    pub fn keep(self) -> Result<(KeptBuffer, TakenWrite<'d>), Self> {
+        let mut held = self.0;
+        let given = &mut held.given;
+        match std::mem::take(&mut given.buffer).keep(given.size) {
+            Ok(kept) => Ok((kept, TakenWrite(held))),
+            Err(buffer) => {
+                given.buffer = buffer;
+                Err(Self(held))
+            }
+        }
+    }
+
     /// All bytes were taken. They need not be durable before the next flush.
     ///
     /// # Errors
     /// When the device is dead.
     pub fn complete(self) -> impl Future<Output = Result<(), DeviceError>> + Send + use<'d> {
-        let size = self.0.given.size;
-        self.0.judge(CompletionCode::SUCCESS, size)
+        self.0.complete_write()
+    }
+
+    /// The bytes could not be saved; the engine fails the operation.
+    ///
+    /// # Errors
+    /// When the device is dead.
+    pub fn fail(
+        self,
+        code: CompletionCode,
+    ) -> impl Future<Output = Result<(), DeviceError>> + Send + use<'d> {
+        self.0.fail(code)
+    }
+}
+
+/// A write command whose bytes were kept. As [`crate::TakenWrite`].
+#[derive(Debug)]
+#[must_use = "a dropped command fails the operation"]
+pub struct TakenWrite<'d>(Held<'d>);
+
+impl<'d> TakenWrite<'d> {
+    /// All bytes were taken. They need not be durable before the next flush.
+    ///
+    /// # Errors
+    /// When the device is dead.
+    pub fn complete(self) -> impl Future<Output = Result<(), DeviceError>> + Send + use<'d> {
+        self.0.complete_write()
     }
 
     /// The bytes could not be saved; the engine fails the operation.
@@ -224,6 +267,11 @@ impl<'d> Held<'d> {
             code => code,
         };
         self.judge(code, 0)
+    }
+
+    fn complete_write(self) -> impl Future<Output = Result<(), DeviceError>> + Send + use<'d> {
+        let size = self.given.size;
+        self.judge(CompletionCode::SUCCESS, size)
     }
 
     fn complete_read(

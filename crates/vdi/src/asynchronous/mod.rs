@@ -66,5 +66,5 @@ mod command;
 mod device;
 mod worker;
 
-pub use command::{Command, CompleteCommand, FlushCommand, ReadCommand, WriteCommand};
+pub use command::{Command, CompleteCommand, FlushCommand, ReadCommand, TakenWrite, WriteCommand};
 pub use device::{Device, Event};

@@ -6,6 +6,7 @@ use super::device::Device;
 use crate::buffer::Buffer;
 use crate::code::{CommandCode, CompletionCode};
 use crate::error::DeviceError;
+use crate::memory::KeptBuffer;
 use crate::seam::{Completion, RawCommand, Ticket};
 
 /// A command of the engine.
@@ -38,10 +39,84 @@ pub enum Command<'d> {
 #[must_use = "a dropped command fails the operation"]
 pub struct WriteCommand<'d>(Held<'d>);
 
-impl WriteCommand<'_> {
+impl<'d> WriteCommand<'d> {
     /// The bytes, at most the greatest transfer of the set.
     pub fn data(&self) -> &[u8] {
         self.0.bytes()
+    }
+
+    /// Keeps the bytes beyond the command, without a copy: its memory becomes the caller's, and the
+    /// set makes other memory for later commands. What is left has to be completed.
+    ///
+    /// # Errors
+    /// The command itself, as it was, when its memory cannot be kept: it is another process's (all
+    /// back ends but [`memory::Hub`](crate::memory::Hub)), or as much is kept as
+    /// [`Device::keep_at_most`] allows, which is nothing at first. Copy the bytes then.
+    ///
+    /// ```
+    /// use vab_vdi::{DeviceError, WriteCommand};
+    ///
+    /// /// The bytes of a command, for as long as anybody wants them.
+    /// fn save(write: WriteCommand<'_>) -> Result<Box<dyn AsRef<[u8]> + Send + Sync>, DeviceError> {
+    ///     match write.keep() {
+    ///         Ok((bytes, taken)) => {
+    ///             taken.complete()?;
+    ///             Ok(Box::new(bytes))
+    ///         }
+    ///         Err(write) => {
+    ///             let bytes = write.data().to_vec();
+    ///             write.complete()?;
+    ///             Ok(Box::new(bytes))
+    ///         }
+    ///     }
+    /// }
+    /// # use vab_vdi::{Command, Event, Transport as _, EngineTransport as _};
+    /// # let (hub, second) = (vab_vdi::memory::Hub::new(), std::time::Duration::from_secs(1));
+    /// # let names = vec![vab_vdi::DeviceName::new("nightly")?];
+    /// # let set = hub.create(vab_vdi::SetConfig::new(&names[0], 1)?)?;
+    /// # let engine = std::thread::spawn(move || -> Result<(), vab_vdi::EngineError> {
+    /// #     let (backup, sizes) = (vab_vdi::Direction::Backup, vab_vdi::Geometry::default());
+    /// #     let mut set = hub.open_set(vab_vdi::OpenSetRequest::new(names, backup, sizes), second)?;
+    /// #     for mut device in set.devices() {
+    /// #         device.write(b"some bytes")?;
+    /// #         device.write(b"and others")?;
+    /// #         device.close()?;
+    /// #     }
+    /// #     set.close()
+    /// # });
+    /// # let vab_vdi::Waited::Ready(set) = set.wait(second)? else { panic!("no engine") };
+    /// # let (set, devices) = set.open()?;
+    /// # let device = &devices[0];
+    /// device.keep_at_most(1);
+    /// # let mut saved = Vec::new();
+    /// # while let Event::Command(command) = device.next_command(None)? {
+    /// #     let Command::Write(write) = command else { panic!("another command") };
+    /// #     saved.push(save(write)?);
+    /// # }
+    /// # assert_eq!((*saved[0]).as_ref(), b"some bytes");
+    /// # assert_eq!((*saved[1]).as_ref(), b"and others");
+    /// # set.close()?;
+    /// # engine.join().expect("the engine's thread")?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The command cannot be used any more then:
+    ///
+    /// ```compile_fail,E0382
+    /// fn try_it(write: vab_vdi::WriteCommand<'_>) {
+    ///     let kept = write.keep();
+    ///     println!("{}", write.data().len());
+    /// }
+    /// ```
+    pub fn keep(self) -> Result<(KeptBuffer, TakenWrite<'d>), Self> {
+        let mut held = self.0;
+        match std::mem::take(&mut held.buffer).keep(held.size) {
+            Ok(kept) => Ok((kept, TakenWrite(held))),
+            Err(buffer) => {
+                held.buffer = buffer;
+                Err(Self(held))
+            }
+        }
     }
 
     /// All bytes were taken. They need not be durable before the next flush.
@@ -49,8 +124,30 @@ impl WriteCommand<'_> {
     /// # Errors
     /// When the device is dead.
     pub fn complete(self) -> Result<(), DeviceError> {
-        let size = self.0.size;
-        self.0.complete(CompletionCode::SUCCESS, size)
+        self.0.complete_write()
+    }
+
+    /// The bytes could not be saved; the engine fails the operation.
+    ///
+    /// # Errors
+    /// When the device is dead.
+    pub fn fail(self, code: CompletionCode) -> Result<(), DeviceError> {
+        self.0.fail(code)
+    }
+}
+
+/// A write command whose bytes were kept: all that is left is to say what became of them.
+#[derive(Debug)]
+#[must_use = "a dropped command fails the operation"]
+pub struct TakenWrite<'d>(Held<'d>);
+
+impl TakenWrite<'_> {
+    /// All bytes were taken, as with [`WriteCommand::complete`].
+    ///
+    /// # Errors
+    /// When the device is dead.
+    pub fn complete(self) -> Result<(), DeviceError> {
+        self.0.complete_write()
     }
 
     /// The bytes could not be saved; the engine fails the operation.
@@ -226,6 +323,11 @@ impl<'d> Held<'d> {
             ticket: self.ticket,
             buffer: std::mem::take(&mut self.buffer),
         }
+    }
+
+    fn complete_write(self) -> Result<(), DeviceError> {
+        let size = self.size;
+        self.complete(CompletionCode::SUCCESS, size)
     }
 
     fn complete_read(self, code: CompletionCode, bytes: usize) -> Result<(), DeviceError> {

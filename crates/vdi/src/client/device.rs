@@ -107,6 +107,18 @@ impl Device {
         super::AbortHandle::new(&self.core)
     }
 
+    /// How many buffers of its set this device may keep at a time, with
+    /// [`WriteCommand::keep`](super::WriteCommand::keep): none unless it is said here. Devices of a
+    /// set share what they may keep together.
+    ///
+    /// That bounds the memory: the set takes that of the engine's buffers and of those that may be
+    /// kept, each of the greatest transfer's size, and never more. If it is lowered, what was kept
+    /// stays; it is freed when it comes back. It ends with the device. Back ends whose memory is
+    /// another process's keep nothing, whatever is said here.
+    pub fn keep_at_most(&self, buffers: usize) {
+        self.link.keep_at_most(buffers);
+    }
+
     /// Waits for the next command, without limit if no timeout is given.
     ///
     /// `ClearError` is answered here, and so are commands that a pipe-like device does not have.

@@ -9,7 +9,7 @@ mod set;
 use crate::config::SetConfig;
 use crate::error::CreateError;
 
-pub use command::{Command, CompleteCommand, FlushCommand, ReadCommand, WriteCommand};
+pub use command::{Command, CompleteCommand, FlushCommand, ReadCommand, TakenWrite, WriteCommand};
 pub use core::AbortHandle;
 pub use device::{Device, Event};
 pub use refused::Refused;

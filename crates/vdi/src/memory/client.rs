@@ -1,5 +1,6 @@
 //! The client's side of a hub.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ impl ClientSetLink for ClientSet {
             None => Ok(Box::new(ClientDevice {
                 shared: Arc::clone(&self.shared),
                 index,
+                keeps: Cell::new(0),
             })),
             Some(Fate::EngineLost) => Err(OpenError::EngineLost),
             Some(_) => Err(OpenError::Aborted),
@@ -63,6 +65,8 @@ impl ClientSetLink for ClientSet {
 struct ClientDevice {
     shared: Arc<Shared>,
     index: usize,
+    /// Its part of what the client may keep.
+    keeps: Cell<usize>,
 }
 
 impl ClientDevice {
@@ -91,12 +95,21 @@ impl ClientDeviceLink for ClientDevice {
         }
         // Only what was read has to travel back; other buffers are free from here on, even while
         // the engine's thread waits for one.
-        if completion.command != CommandCode::READ
-            && let Buffer::Aligned(buffer) = std::mem::take(&mut completion.buffer)
-        {
-            self.shared.pool.give(buffer);
+        if completion.command != CommandCode::READ {
+            completion.buffer = Buffer::None;
         }
         self.lane()?.complete(completion);
         Ok(())
+    }
+
+    fn keep_at_most(&self, buffers: usize) {
+        let before = self.keeps.replace(buffers);
+        self.shared.pool.allow(before, buffers);
+    }
+}
+
+impl Drop for ClientDevice {
+    fn drop(&mut self) {
+        self.keep_at_most(0);
     }
 }

@@ -88,14 +88,12 @@ impl EngineDeviceLink for Device {
         self.check()?;
         let limit = timeout.unwrap_or_default();
         taken
-            .map(Buffer::Aligned)
+            .map(Buffer::Leased)
             .ok_or(EngineError::Timeout { limit })
     }
 
     fn recycle(&mut self, buffer: Buffer) {
-        if let Buffer::Aligned(buffer) = buffer {
-            self.shared.pool.give(buffer);
-        }
+        drop(buffer);
     }
 
     fn submit(&mut self, command: RawCommand) -> Result<(), EngineError> {

@@ -1,7 +1,7 @@
 //! What both sides of one set share.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::lane::Lane;
@@ -19,7 +19,7 @@ pub(super) struct Shared {
     pub(super) device_names: Vec<DeviceName>,
     pub(super) features: Features,
     pub(super) lanes: Vec<Lane>,
-    pub(super) pool: Pool,
+    pub(super) pool: Arc<Pool>,
     fate: AtomicU8,
     phase: Mutex<Phase>,
     configured: Condvar,
@@ -50,7 +50,7 @@ impl Shared {
                 .iter()
                 .map(|_| Lane::default())
                 .collect(),
-            pool: Pool::default(),
+            pool: Arc::default(),
             fate: AtomicU8::new(0),
             phase: Mutex::new(Phase::Created),
             configured: Condvar::new(),
