@@ -90,19 +90,10 @@ impl Pool {
 
     /// An empty buffer, as soon as fewer than the limit are out; `None` when the pool is closed.
     pub(crate) fn wait(self: &Arc<Self>, length: usize) -> Option<Buffer> {
-        let mut state = self
-            .returned
-            .wait_while(self.lock(), |state| {
-                !state.closed && state.out >= self.limit
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        if state.closed {
-            return None;
-        }
-        state.out += 1;
-        let bytes = state.free.pop();
-        drop(state);
-        Some(self.buffer(bytes, length))
+        self.enter().then(|| {
+            let memory = self.lock().free.pop();
+            self.buffer(memory, length)
+        })
     }
 
     /// Lets nobody wait any more.

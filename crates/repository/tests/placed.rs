@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::{Backup, assert_restores, at, request};
-use vab_chain::BackupKind::Full;
+use vab_chain::BackupKind;
+use vab_chain::BackupKind::{Full, Log};
 use vab_format::record::RecordBuffer;
-use vab_repository::{AppendSession, BlockWrite, Repository, RepositoryOptions, WriteError};
+use vab_repository::{
+    AppendSession, BlockWrite, Repository, RepositoryOptions, StoredPoint, WriteError,
+};
 
 /// Lengths that are written past the cache where that is possible, and others, in two streams.
 const LENGTHS: [&[usize]; 2] = [
@@ -20,6 +23,12 @@ const LENGTHS: [&[usize]; 2] = [
 
 fn open(root: &tempfile::TempDir) -> Repository {
     Repository::open(root.path(), RepositoryOptions::default(), at(0)).unwrap()
+}
+
+fn open_direct(root: &tempfile::TempDir) -> Repository {
+    let mut options = RepositoryOptions::default();
+    options.direct_io = true;
+    Repository::open(root.path(), options, at(0)).unwrap()
 }
 
 fn place<'s>(
@@ -34,25 +43,38 @@ fn place<'s>(
 
 #[test]
 fn they_are_written_in_any_order() {
-    let root = tempfile::tempdir().unwrap();
-    let repository = open(&root);
-    let backup = Backup::new(1, &LENGTHS);
-    let request = request("Sales", Full, 2, 0);
+    // What one way writes the other one reads, and goes on behind it.
+    for [one, other] in [[open, open_direct], [open_direct, open]] {
+        let root = tempfile::tempdir().unwrap();
+        let backups = [Backup::new(1, &LENGTHS), Backup::new(2, &LENGTHS)];
+        let first = run(&backups[0], &one(&root), Full);
+        let second = run(&backups[1], &other(&root), Log);
+        assert_eq!(first.file, second.file);
+        for repository in [one, other] {
+            let repository = repository(&root);
+            assert_restores(&repository, &first, &backups[0]);
+            assert_restores(&repository, &second, &backups[1]);
+        }
+    }
+}
+
+/// A backup whose blocks are written in another order than that of their places.
+fn run(backup: &Backup, repository: &Repository, kind: BackupKind) -> StoredPoint {
+    let request = request("Sales", kind, 2, 0);
     let session = repository.begin(request.clone()).unwrap();
-    let mut placed: Vec<_> = (0..6)
-        .map(|block| place(&backup, &session, 0, block))
-        .collect();
-    placed.extend((0..2).map(|block| place(&backup, &session, 1, block)));
+    let mut placed = Vec::new();
+    for (stream, lengths) in (0..).zip(LENGTHS) {
+        for sequence in 0..lengths.len() as u64 {
+            placed.push(place(backup, &session, stream, sequence));
+        }
+    }
     // Every third one from the end on, until all are written.
     while !placed.is_empty() {
         let last = placed.len() - 1;
         placed.swap_remove(last / 3).write().unwrap();
     }
     drop(placed);
-    let point = backup.commit(session, &request).unwrap();
-    assert_restores(&repository, &point, &backup);
-    drop(repository);
-    assert_restores(&open(&root), &point, &backup);
+    backup.commit(session, &request).unwrap()
 }
 
 #[test]

@@ -32,7 +32,19 @@ impl BackupManager {
     /// # Errors
     /// When another server has it, or it cannot be written, or it is not a repository.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let repository = Repository::open(folder, RepositoryOptions::default(), clock.now())?;
+        Self::open_with(folder, RepositoryOptions::default(), clock)
+    }
+
+    /// [`BackupManager::open`] with other options than the defaults.
+    ///
+    /// # Errors
+    /// As [`BackupManager::open`].
+    pub fn open_with(
+        folder: &Path,
+        options: RepositoryOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let repository = Repository::open(folder, options, clock.now())?;
         Ok(Self {
             store: Arc::new(RepositoryStore::new(Arc::new(repository), clock)),
         })

@@ -26,7 +26,9 @@ use crate::container::{ReadError, VabFile};
 use crate::names::DiskName;
 use crate::point::StoredPoint;
 use crate::session::{AppendSession, BeginError, SessionReader, SessionRequest};
-use crate::storage::{Access, LocalDirectory, Storage, StorageError, StorageErrorKind};
+use crate::storage::{
+    Access, HostFileSystem, LocalDirectory, Storage, StorageError, StorageErrorKind,
+};
 
 pub use error::OpenError;
 pub use owner::Owner;
@@ -52,6 +54,13 @@ pub struct RepositoryOptions {
     /// and checked when the session is taken up: at most so many bytes, and what was written
     /// between two calls of `sync` before and after.
     pub note_interval: u64,
+    /// Whether large reads and writes go past the system's page cache
+    /// ([`HostFileSystem::with_direct_io`]), in a folder of this machine. Default false.
+    ///
+    /// That takes a third less of the target's processor time and leaves the cache to others, such
+    /// as a database beside it; but each call waits for the disk, so that a backup may take
+    /// longer where the disk is slow to answer.
+    pub direct_io: bool,
 }
 
 impl Default for RepositoryOptions {
@@ -60,6 +69,7 @@ impl Default for RepositoryOptions {
             owner: None,
             keep_interrupted: Duration::from_secs(60 * 60),
             note_interval: 1 << 30,
+            direct_io: false,
         }
     }
 }
@@ -115,7 +125,12 @@ impl Repository {
         options: RepositoryOptions,
         now: UtcTime,
     ) -> Result<Self, OpenError> {
-        Self::open_on(Arc::new(LocalDirectory::new(root)), options, now)
+        let system = HostFileSystem::new(root.as_ref()).with_direct_io(options.direct_io);
+        Self::open_on(
+            Arc::new(LocalDirectory::over(Arc::new(system))),
+            options,
+            now,
+        )
     }
 
     /// [`Repository::open`] on any storage.

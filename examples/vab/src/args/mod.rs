@@ -107,6 +107,10 @@ pub(crate) struct ServeArguments {
     /// Listen beyond loopback although nothing on the wire is encrypted or authenticated.
     #[arg(long)]
     pub allow_plain_network: bool,
+    /// Read and write past the system's page cache (Linux; ext4, XFS): less processor time, and
+    /// the cache is left to a database beside it; slower where the disk is slow to answer.
+    #[arg(long)]
+    pub direct_io: bool,
     #[command(flatten)]
     pub security: ServeSecurity,
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use vab_manager::repository::RepositoryOptions;
 use vab_manager::{BackupManager, ServeOptions, SystemClock};
 
 use super::Failure;
@@ -11,7 +12,9 @@ use crate::interrupt;
 use crate::print::out::outln;
 
 pub(crate) async fn run(arguments: ServeArguments) -> Result<ExitCode, Failure> {
-    let manager = BackupManager::open(&arguments.repository, Arc::new(SystemClock))?;
+    let mut storing = RepositoryOptions::default();
+    storing.direct_io = arguments.direct_io;
+    let manager = BackupManager::open_with(&arguments.repository, storing, Arc::new(SystemClock))?;
     let mut options = ServeOptions::default();
     options.allow_plain_network = arguments.allow_plain_network;
     arguments.security.apply(&mut options)?;
