@@ -45,7 +45,11 @@ fn confirmed_restore_points_survive_every_kill() {
     let mut in_doubt = 0;
 
     for kill in 0..kills {
-        let server = Server::start(&repository);
+        let server = if kill % 3 == 0 {
+            Server::start_direct(&repository)
+        } else {
+            Server::start(&repository)
+        };
         let file = folder.path().join(format!("backup {kill}.bak"));
         let mut bytes = b"MSSQLBAK".to_vec();
         let length = draws.below(6 << 20);

@@ -77,6 +77,11 @@ impl Server {
         Self::start_with(repository, "127.0.0.1:0", &[])
     }
 
+    /// The same, past the page cache.
+    pub(crate) fn start_direct(repository: &Path) -> Self {
+        Self::start_with(repository, "127.0.0.1:0", &["--direct-io".to_owned()])
+    }
+
     /// The same, listening where another one did.
     pub(crate) fn start_at(repository: &Path, address: &str) -> Self {
         Self::start_with(repository, address, &[])
