@@ -216,7 +216,8 @@ impl AppendSession {
         Ok(BlockWrite::new(self, record, block, segment))
     }
 
-    /// Makes every block durable that has its place, once it is written.
+    /// Makes every block durable that has its place. Waits until all of these are written: a thread
+    /// that holds a [`BlockWrite`] writes or drops it before it calls this.
     ///
     /// # Errors
     /// When the disk fails: the session is over, and its file is not trusted again.
@@ -326,7 +327,9 @@ impl AppendSession {
     /// Nothing more comes to the place of a block.
     pub(super) fn settle(&self, offset: u64, written: bool) {
         if !written {
-            let _ = self.failure.set("a block was left out".to_owned());
+            let _ = self
+                .failure
+                .set("a block that had its place was not written; run the backup again".to_owned());
         }
         self.plan().writing.remove(&offset);
         self.written.notify_all();
